@@ -1,0 +1,30 @@
+/** Names: `web` is a service, `prod/web` one in a namespace, `web#1` an instance. In full they always carry the namespace. */
+export const defaultNamespace = "default";
+
+export function serviceKey(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}
+
+export function instanceKey(serviceName: string, index: number): string {
+  return `${serviceName}#${index}`;
+}
+
+/** As people are shown it: the default namespace goes without saying. */
+export function displayName(fullName: string): string {
+  return fullName.startsWith(`${defaultNamespace}/`) ? fullName.slice(defaultNamespace.length + 1) : fullName;
+}
+
+export interface ParsedName {
+  readonly namespace: string;
+  readonly name: string;
+  readonly index?: number;
+}
+
+/** Takes `name`, `ns/name`, `name#1`, `ns/name#1`; undefined when it is none of these. Wildcards are names here. */
+export function parseName(text: string, namespace = defaultNamespace): ParsedName | undefined {
+  const match = /^(?:([^/#]+)\/)?([^/#]+)(?:#(\d{1,4}))?$/.exec(text);
+  if (!match) return undefined;
+  const [, inNamespace, name, index] = match;
+  const parsed = { namespace: inNamespace ?? namespace, name: name ?? "" };
+  return index === undefined ? parsed : { ...parsed, index: Number(index) };
+}

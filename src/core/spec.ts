@@ -1,0 +1,90 @@
+/** What the user asked for, resolved: defaults in, units parsed, frozen. Everything below the API and the file loader speaks this. */
+export interface ServiceSpec {
+  readonly process: ProcessSpec;
+  readonly instances: number;
+  readonly autostart: boolean;
+  readonly restart: RestartPolicy;
+  readonly start: StartSpec;
+  readonly reload?: ReloadSpec;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly description: string;
+}
+
+export interface ProcessSpec {
+  readonly command: Command;
+  /** Absolute; empty is the home directory of the user who runs it. */
+  readonly workingDirectory: string;
+  readonly environment: Environment;
+  readonly stop: StopSpec;
+  readonly logs: LogSpec;
+}
+
+export interface Command {
+  /** Exactly one of argv and shell says something. */
+  readonly argv: readonly string[];
+  readonly shell: string;
+  readonly args: readonly string[];
+}
+
+export interface Environment {
+  readonly vars: Readonly<Record<string, string>>;
+  readonly files: readonly { readonly path: string; readonly optional: boolean }[];
+  readonly inherit: boolean;
+}
+
+export interface StopSpec {
+  /** A canonical name: SIGTERM. */
+  readonly signal: string;
+  readonly command?: Command;
+  readonly graceMs: number;
+}
+
+export interface LogSpec {
+  /** Empty is the default place. */
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly rotateBytes: number;
+  readonly backups: number;
+}
+
+export interface RestartPolicy {
+  readonly mode: "always" | "on-failure" | "never";
+  readonly delayMs: number;
+  readonly maxDelayMs: number;
+  /** A part of the delay: 0.2 is ±20 %. */
+  readonly jitter: number;
+  readonly resetAfterMs: number;
+  /** Absent: never gives up. */
+  readonly maxRestarts?: number;
+  readonly windowMs: number;
+  readonly successExitCodes: readonly number[];
+}
+
+export interface StartSpec {
+  readonly settleMs: number;
+  readonly timeoutMs: number;
+}
+
+export type ReloadSpec = { readonly signal: string } | { readonly command: Command };
+
+/** The numbers of the documents, in one place. */
+export const defaults = {
+  restart: {
+    mode: "always",
+    delayMs: 500,
+    maxDelayMs: 60_000,
+    jitter: 0.2,
+    resetAfterMs: 60_000,
+    windowMs: 600_000,
+    successExitCodes: [],
+  } satisfies RestartPolicy,
+  start: { settleMs: 1000, timeoutMs: 60_000 } satisfies StartSpec,
+  stop: { signal: "SIGTERM", graceMs: 10_000 } satisfies StopSpec,
+  logs: { stdout: "", stderr: "", rotateBytes: 10 * 1024 * 1024, backups: 10 } satisfies LogSpec,
+} as const;
+
+/** The program and its arguments as they are executed: a shell line becomes /bin/sh -c. */
+export function commandArgv(command: Command): string[] {
+  if (command.shell === "") return [...command.argv, ...command.args];
+  return ["/bin/sh", "-c", command.shell, "sh", ...command.args];
+}

@@ -1,0 +1,36 @@
+// The run directory, as pmd, the shim and the pump see it: `<runtime>/runs/<run id>/`. It is made elsewhere and published by rename, so it is
+// there whole or not at all; it is renamed away before it is removed. It is the truth about a run: whoever finds one knows what to do with it.
+//
+//   out, err   FIFOs that the service writes to and the pump reads
+//   ack        FIFO by which the pump lets the shim go: everything has been taken
+//   spec.json  what the run is, written before it is published
+//   shim       pid of the shim       \
+//   pid        pid of the service     } written by the shim in one write; whole when they end with a newline
+//   exit       status of the service /
+//   out.eof    nobody holds the FIFO any more and everything of it has been written (pump)
+//   err.eof
+
+/** spec.json */
+export interface RunSpecFile {
+  readonly runId: string;
+  readonly bootId: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly index: number;
+  readonly generation: number;
+  /** Wall clock. */
+  readonly startedAt: number;
+  /** The directory of its cgroup; empty where there is none. */
+  readonly cgroup: string;
+  readonly logs: {
+    readonly stdout: string;
+    readonly stderr: string;
+    readonly rotateBytes: number;
+    readonly backups: number;
+  };
+}
+
+/** The content of a file that the shim writes, or undefined while it is not whole. */
+export function wholeLine(content: string): string | undefined {
+  return content.endsWith("\n") ? content.slice(0, -1) : undefined;
+}

@@ -1,0 +1,76 @@
+import type { ProcessSpec } from "../core/spec.ts";
+import type { RunExit } from "../core/state.ts";
+
+/** The operating system as the supervisor sees it. src/host implements it; test/support/fake-host.ts is a model of it with its own clock. */
+export interface Host {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Wall clock, for people. */
+  wallTime(): number;
+  /** In [0, 1). */
+  random(): number;
+  /** Calls once after `ms`, however long; returns what cancels it. */
+  after(ms: number, call: () => void): () => void;
+  /** Says why a process of this kind could not be started now; undefined when nothing is in the way. */
+  findObstacle(process: ProcessSpec): string | undefined;
+  /** Starts a run. The listener hears of everything later, never before this has returned, and of a failed start as `gone`. */
+  launch(order: LaunchOrder, listener: RunListener): LiveRun;
+  /** Runs that an earlier pmd left, dead or alive. Each must be given a listener by `adopt`. */
+  findRuns(): FoundRun[];
+  adopt(found: FoundRun, listener: RunListener): LiveRun;
+  /** The run's exit is stored: its directory may go, as soon as its output has been taken. */
+  forget(runId: string): void;
+}
+
+/** What a run is started from; it is written into the run directory, so that the next pmd knows it too. */
+export interface RunOrder {
+  readonly runId: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly index: number;
+  readonly generation: number;
+  /** Absolute. */
+  readonly stdoutPath: string;
+  readonly stderrPath: string;
+}
+
+export interface LaunchOrder extends RunOrder {
+  readonly instances: number;
+  readonly process: ProcessSpec;
+}
+
+export interface FoundRun {
+  readonly order: RunOrder;
+  /** The main process, when it is alive and proven to be of this run. */
+  readonly pid?: number;
+  readonly startedAt: number;
+}
+
+export interface RunListener {
+  spawned(pid: number): void;
+  /** The main process has ended; others of the run are alive. */
+  orphaned(): void;
+  /** Nothing of the run is left. Called once, last. */
+  gone(exit: RunExit): void;
+}
+
+/** One run that is being started, is alive, or is coming to its end. */
+export interface LiveRun {
+  readonly id: string;
+  /** The main process, once it exists. */
+  readonly pid: number | undefined;
+  readonly startedAt: number;
+  readonly shimLost: boolean;
+  /** Asks it to end: its stop command, or its signal to the process group. Before the process exists it is asked as soon as it does. */
+  ask(process: ProcessSpec): void;
+  /** A signal to the main process or its group; an error says why it could not be sent. */
+  signal(name: string, to: "main" | "group"): void;
+  /** SIGKILL everything of the run. */
+  kill(): void;
+  /** Every process of the run that is alive. */
+  pids(): number[];
+  /** The directory of its cgroup, where there is one. */
+  readonly cgroup: string | undefined;
+  /** Runs a helper command in the run's environment, its output with the run's: resolves with its exit code. */
+  runHelper(command: readonly string[], process: ProcessSpec, timeoutMs: number): Promise<number>;
+}
