@@ -1,0 +1,203 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type Command as CommandMessage,
+  CommandSchema,
+  type Environment as EnvironmentMessage,
+  type ProcessSpec as ProcessMessage,
+} from "../../gen/pm/v1/process_pb.ts";
+import {
+  RestartPolicy_Mode as Mode,
+  type ReloadSpec as ReloadMessage,
+  type RestartPolicy as RestartMessage,
+  type ServiceSpec as ServiceSpecMessage,
+  ServiceSpecSchema,
+} from "../../gen/pm/v1/service_pb.ts";
+import { type Command, defaults, type Environment, type ProcessSpec, type ReloadSpec, type RestartPolicy, type ServiceSpec } from "../core/spec.ts";
+import { invalidFields, type Violation } from "../errors.ts";
+import { parseSignal, unknownSignal } from "./convert-signal.ts";
+import { fromMs, toMsOr } from "./convert-time.ts";
+
+// A spec on its way in is a message that the rules of the proto have passed already. What is left to say here is what they cannot say: which
+// signals this host has, and what a masked value stands for. On its way out the values of variables are masked unless somebody asked for them.
+
+/** Stands for the value of a variable in reads; in an update it keeps the value that is there. */
+export const maskedValue = "********";
+
+export interface SpecContext {
+  /** Where the spec is within the request, for violations. */
+  readonly field?: string;
+  /** The spec that it replaces, whose values a masked value keeps. */
+  readonly stored?: ServiceSpec | undefined;
+}
+
+/** Fills in the defaults; throws all violations at once. */
+export function toSpec(message: ServiceSpecMessage, { field = "spec", stored }: SpecContext = {}): ServiceSpec {
+  const violations: Violation[] = [];
+  const process = `${field}.process`;
+  const spec: ServiceSpec = {
+    process: toProcess(message.process, { field: process, stored: stored?.process, violations }),
+    instances: message.instances ?? 1,
+    autostart: message.autostart ?? true,
+    restart: toRestart(message.restart),
+    start: {
+      settleMs: toMsOr(message.start?.settle, defaults.start.settleMs),
+      timeoutMs: toMsOr(message.start?.timeout, defaults.start.timeoutMs),
+    },
+    ...(message.reload && { reload: toReload(message.reload, `${field}.reload`, violations) }),
+    labels: { ...message.labels },
+    description: message.description,
+  };
+  if (violations.length > 0) throw invalidFields(violations);
+  return deepFreeze(spec);
+}
+
+interface ProcessContext {
+  readonly field: string;
+  readonly stored: ProcessSpec | undefined;
+  readonly violations: Violation[];
+}
+
+function toProcess(message: ProcessMessage | undefined, { field, stored, violations }: ProcessContext): ProcessSpec {
+  const workingDirectory = message?.workingDirectory ?? "";
+  if (workingDirectory !== "" && !workingDirectory.startsWith("/")) {
+    violations.push({ field: `${field}.working_directory`, message: `${JSON.stringify(workingDirectory)} is not an absolute path` });
+  }
+  const stop = message?.stop;
+  const logs = message?.logs;
+  return {
+    command: toCommand(message?.command, `${field}.command`, violations),
+    workingDirectory,
+    environment: toEnvironment(message?.environment, `${field}.environment`, stored?.environment, violations),
+    stop: {
+      signal: toSignalOr(stop?.signal ?? "", defaults.stop.signal, `${field}.stop.signal`, violations),
+      ...(stop?.command && { command: toCommand(stop.command, `${field}.stop.command`, violations) }),
+      graceMs: toMsOr(stop?.grace, defaults.stop.graceMs),
+    },
+    logs: {
+      stdout: logs?.stdout ?? defaults.logs.stdout,
+      stderr: logs?.stderr ?? defaults.logs.stderr,
+      rotateBytes: Number(logs?.rotate?.size ?? defaults.logs.rotateBytes),
+      backups: logs?.rotate?.backups ?? defaults.logs.backups,
+    },
+  };
+}
+
+function toCommand(message: CommandMessage | undefined, field: string, violations: Violation[]): Command {
+  const { argv, shell, args } = message ?? create(CommandSchema);
+  if (argv[0] === "") violations.push({ field: `${field}.argv[0]`, message: "the name of the program is empty" });
+  return { argv: [...argv], shell, args: [...args] };
+}
+
+function toEnvironment(
+  message: EnvironmentMessage | undefined,
+  field: string,
+  stored: Environment | undefined,
+  violations: Violation[],
+): Environment {
+  const vars = Object.entries(message?.vars ?? {}).map(([name, value]) => {
+    if (value !== maskedValue) return [name, value];
+    const kept = stored && Object.hasOwn(stored.vars, name) ? stored.vars[name] : undefined;
+    if (kept === undefined) {
+      violations.push({ field: `${field}.vars["${name}"]`, message: "a masked value keeps the one that is stored, and none is: give the value" });
+    }
+    return [name, kept ?? value];
+  });
+  return {
+    vars: Object.fromEntries(vars),
+    files: (message?.files ?? []).map(({ path, optional }) => ({ path, optional })),
+    inherit: message?.inherit ?? false,
+  };
+}
+
+function toReload(message: ReloadMessage, field: string, violations: Violation[]): ReloadSpec {
+  if (message.command) return { command: toCommand(message.command, `${field}.command`, violations) };
+  return { signal: toSignalOr(message.signal, "", `${field}.signal`, violations) };
+}
+
+function toSignalOr(text: string, otherwise: string, field: string, violations: Violation[]): string {
+  if (text === "") return otherwise;
+  const signal = parseSignal(text);
+  if (signal === undefined) violations.push({ field, message: unknownSignal(text) });
+  return signal ?? text;
+}
+
+function toRestart(message: RestartMessage | undefined): RestartPolicy {
+  const standard = defaults.restart;
+  return {
+    mode: toMode(message?.policy ?? Mode.UNSPECIFIED),
+    delayMs: toMsOr(message?.delay, standard.delayMs),
+    maxDelayMs: toMsOr(message?.maxDelay, standard.maxDelayMs),
+    jitter: message?.jitter ?? standard.jitter,
+    resetAfterMs: toMsOr(message?.resetAfter, standard.resetAfterMs),
+    ...(message?.maxRestarts !== undefined && { maxRestarts: message.maxRestarts }),
+    windowMs: toMsOr(message?.window, standard.windowMs),
+    successExitCodes: [...(message?.successExitCodes ?? [])],
+  };
+}
+
+function toMode(mode: Mode): RestartPolicy["mode"] {
+  switch (mode) {
+    case Mode.ON_FAILURE:
+      return "on-failure";
+    case Mode.NEVER:
+      return "never";
+    default:
+      return defaults.restart.mode;
+  }
+}
+
+const modes = { always: Mode.ALWAYS, "on-failure": Mode.ON_FAILURE, never: Mode.NEVER } satisfies Record<RestartPolicy["mode"], Mode>;
+
+/** The resolved spec, with everything that was a default said aloud. */
+export function fromSpec(spec: ServiceSpec, values: "masked" | "revealed"): ServiceSpecMessage {
+  return create(ServiceSpecSchema, {
+    process: fromProcess(spec.process, values),
+    instances: spec.instances,
+    autostart: spec.autostart,
+    restart: fromRestart(spec.restart),
+    start: { settle: fromMs(spec.start.settleMs), timeout: fromMs(spec.start.timeoutMs) },
+    ...(spec.reload && { reload: fromReload(spec.reload) }),
+    labels: { ...spec.labels },
+    description: spec.description,
+  });
+}
+
+type ServiceSpecInit = MessageInitShape<typeof ServiceSpecSchema>;
+
+function fromProcess(spec: ProcessSpec, values: "masked" | "revealed"): NonNullable<ServiceSpecInit["process"]> {
+  const { environment, stop, logs } = spec;
+  const vars = Object.entries(environment.vars).map(([name, value]) => [name, values === "revealed" ? value : maskedValue]);
+  return {
+    command: fromCommand(spec.command),
+    workingDirectory: spec.workingDirectory,
+    environment: { vars: Object.fromEntries(vars), files: environment.files.map((file) => ({ ...file })), inherit: environment.inherit },
+    stop: { signal: stop.signal, ...(stop.command && { command: fromCommand(stop.command) }), grace: fromMs(stop.graceMs) },
+    logs: { stdout: logs.stdout, stderr: logs.stderr, rotate: { size: BigInt(logs.rotateBytes), backups: logs.backups } },
+  };
+}
+
+function fromCommand(command: Command): CommandMessage {
+  return create(CommandSchema, { argv: [...command.argv], shell: command.shell, args: [...command.args] });
+}
+
+function fromReload(reload: ReloadSpec): NonNullable<ServiceSpecInit["reload"]> {
+  return "signal" in reload ? { signal: reload.signal } : { command: fromCommand(reload.command) };
+}
+
+function fromRestart(policy: RestartPolicy): NonNullable<ServiceSpecInit["restart"]> {
+  return {
+    policy: modes[policy.mode],
+    delay: fromMs(policy.delayMs),
+    maxDelay: fromMs(policy.maxDelayMs),
+    jitter: policy.jitter,
+    resetAfter: fromMs(policy.resetAfterMs),
+    ...(policy.maxRestarts !== undefined && { maxRestarts: policy.maxRestarts }),
+    window: fromMs(policy.windowMs),
+    successExitCodes: [...policy.successExitCodes],
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze);
+  return value;
+}
