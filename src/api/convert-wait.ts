@@ -1,4 +1,4 @@
-import { type Wait, Wait_Level as Level } from "../../gen/pm/v1/common_pb.ts";
+import { Wait_Level as Level, type Wait } from "../../gen/pm/v1/common_pb.ts";
 import { toMs } from "./convert-time.ts";
 
 export type WaitLevel = "accepted" | "started" | "ready";
