@@ -18,8 +18,10 @@ export interface Host {
   /** Runs that an earlier pmd left, dead or alive. Each must be given a listener by `adopt`. */
   findRuns(): FoundRun[];
   adopt(found: FoundRun, listener: RunListener): LiveRun;
-  /** The run's exit is stored: its directory may go, as soon as its output has been taken. */
+  /** The run's exit is stored: its directory goes as soon as its output has been taken. */
   forget(runId: string): void;
+  /** The kernel's id of this boot. */
+  readonly bootId: string;
 }
 
 /** What a run is started from; it is written into the run directory, so that the next pmd knows it too. */
@@ -41,8 +43,6 @@ export interface LaunchOrder extends RunOrder {
 
 export interface FoundRun {
   readonly order: RunOrder;
-  /** The main process, when it is alive and proven to be of this run. */
-  readonly pid?: number;
   readonly startedAt: number;
 }
 
@@ -60,7 +60,10 @@ export interface LiveRun {
   /** The main process, once it exists. */
   readonly pid: number | undefined;
   readonly startedAt: number;
+  /** Its shim is gone while it lives: it runs on, and its exit status will not be known. */
   readonly shimLost: boolean;
+  /** Resolves when nothing of it is left and everything that it wrote is in the log files. */
+  readonly drained: Promise<void>;
   /** Asks it to end: its stop command, or its signal to the process group. Before the process exists it is asked as soon as it does. */
   ask(process: ProcessSpec): void;
   /** A signal to the main process or its group; an error says why it could not be sent. */

@@ -1,0 +1,69 @@
+import { readFileSync } from "node:fs";
+import { userInfo } from "node:os";
+import { resolve } from "node:path";
+import { parseEnv } from "node:util";
+import type { Environment } from "../core/spec.ts";
+
+const basePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** They speak to pmd itself or to the one who started it: a service that inherited them would answer in its place. */
+const notForChildren = /^(NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|LISTEN_.*|JOURNAL_STREAM|INVOCATION_ID|NODE_OPTIONS|NODE_CHANNEL_.*|PMCTL_.*)$/;
+
+/** Order: base or pmd's own, files, variables, pmd's words about the run. Throws when a file that must be there cannot be read. */
+export function childEnvironment(environment: Environment, workingDirectory: string, own: Record<string, string>): Record<string, string> {
+  const files = environment.files.map((file) => readEnvFile(resolve(workingDirectory, file.path), file.optional));
+  return Object.assign(environment.inherit ? inherited() : cleanBase(), ...files, environment.vars, own);
+}
+
+/** Where a process runs that does not say. */
+export function homeDirectory(): string {
+  return process.env.HOME || userInfo().homedir;
+}
+
+function cleanBase(): Record<string, string> {
+  const { username, shell } = userInfo();
+  const base: Record<string, string> = {
+    PATH: process.env.PATH || basePath,
+    HOME: homeDirectory(),
+    USER: username,
+    LOGNAME: username,
+    SHELL: shell || "/bin/sh",
+    LANG: process.env.LANG || "C.UTF-8",
+  };
+  if (process.env.TZ) base.TZ = process.env.TZ;
+  return base;
+}
+
+function inherited(): Record<string, string> {
+  const entries = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined && !notForChildren.test(entry[0]));
+  return Object.fromEntries(entries);
+}
+
+function readEnvFile(path: string, optional: boolean): Record<string, string> {
+  try {
+    return parseEnv(readFileSync(path, "utf8")) as Record<string, string>;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (optional && code === "ENOENT") return {};
+    throw new Error(`env file ${path}: ${reasonOf(code)}`);
+  }
+}
+
+/** The kernel's word for it, as people say it. */
+export function reasonOf(code: string | undefined): string {
+  switch (code) {
+    case "ENOENT":
+      return "no such file";
+    case "EACCES":
+    case "EPERM":
+      return "permission denied";
+    case "ENOTDIR":
+      return "not a directory";
+    case "EISDIR":
+      return "is a directory";
+    case "ELOOP":
+      return "too many symbolic links";
+    default:
+      return code ?? "unknown error";
+  }
+}

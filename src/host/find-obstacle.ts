@@ -1,0 +1,85 @@
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
+import { isAbsolute, join, resolve } from "node:path";
+import { commandArgv, type ProcessSpec } from "../core/spec.ts";
+import { childEnvironment, homeDirectory, reasonOf } from "./child-environment.ts";
+
+/**
+ * Why this process could not be started, in words that name the right file. Node would report a missing working directory as a missing
+ * program, and a shell would only say 127.
+ */
+export function findObstacle(spec: ProcessSpec): string | undefined {
+  const directory = spec.workingDirectory || homeDirectory();
+  try {
+    checkDirectory(directory);
+    const environment = childEnvironment(spec.environment, directory, {});
+    const [program = ""] = commandArgv(spec.command);
+    checkInterpreter(findProgram(program, directory, environment.PATH ?? ""));
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function checkDirectory(path: string): void {
+  try {
+    if (!statSync(path).isDirectory()) throw new Error(`working directory ${path}: not a directory`);
+    accessSync(path, constants.X_OK);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === undefined) throw error;
+    throw new Error(`working directory ${path}: ${code === "ENOENT" ? "no such directory" : reasonOf(code)}`);
+  }
+}
+
+function findProgram(program: string, directory: string, path: string): string {
+  if (program.includes("/")) {
+    const file = isAbsolute(program) ? program : resolve(directory, program);
+    const problem = programProblem(file);
+    if (problem) throw new Error(`${program}: ${problem}`);
+    return file;
+  }
+  let forbidden: string | undefined;
+  for (const folder of path.split(":")) {
+    const file = join(resolve(directory, folder || "."), program);
+    const problem = programProblem(file);
+    if (!problem) return file;
+    if (!problem.startsWith("no such file")) forbidden ??= `${file}: ${problem}`;
+  }
+  throw new Error(forbidden ?? `${program}: not found on PATH (exit 127)`);
+}
+
+function programProblem(file: string): string | undefined {
+  try {
+    if (statSync(file).isDirectory()) return "is a directory (exit 126)";
+    accessSync(file, constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT" || code === "ENOTDIR") return "no such file (exit 127)";
+    return code === "EACCES" ? "not executable (exit 126)" : `${reasonOf(code)} (exit 126)`;
+  }
+}
+
+/** A script whose interpreter is missing fails with "no such file", and the file that people then look at is there. */
+function checkInterpreter(file: string): void {
+  const head = readHead(file);
+  const interpreter = /^#![ \t]*(\S+)/.exec(head)?.[1];
+  if (!interpreter) return;
+  const problem = programProblem(interpreter);
+  if (problem) throw new Error(`${file}: its interpreter ${interpreter}: ${problem}`);
+}
+
+function readHead(file: string): string {
+  const buffer = Buffer.alloc(256);
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, "r");
+  } catch {
+    return ""; // executable but not readable is allowed
+  }
+  try {
+    return buffer.toString("latin1", 0, readSync(descriptor, buffer));
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,305 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { commandArgv, type ProcessSpec } from "../core/spec.ts";
+import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../supervisor/host.ts";
+import { type CgroupSupport, findCgroupRoot, isPopulated, makeCgroup, removeCgroup, subgroups } from "./cgroup.ts";
+import { childEnvironment, homeDirectory } from "./child-environment.ts";
+import { findObstacle } from "./find-obstacle.ts";
+import { PosixRun } from "./posix-run.ts";
+import { readBootId } from "./process-table.ts";
+import type { RunSpecFile } from "./run-files.ts";
+import { SpareRuns } from "./spare-runs.ts";
+
+/** systemd gives services the same: programs that select(2) break above it, and those that need more raise it themselves up to the hard limit. */
+const softOpenFiles = 1024;
+/** setTimeout fires at once beyond 2^31 ms. */
+const longestTimerMs = 86_400_000;
+
+export interface HostSettings {
+  readonly runtimeDir: string;
+  /** The same for every pmd on one state directory: names its place among the cgroups. */
+  readonly id: string;
+  readonly log: (message: string, details: object) => void;
+}
+
+/** The operating system, by way of shims, FIFOs and cgroups. */
+export class PosixHost implements Host {
+  readonly cgroups: CgroupSupport;
+  readonly bootId = readBootId();
+  readonly #runsDir: string;
+  readonly #trashDir: string;
+  readonly #shimPath: string;
+  readonly #setsid: string;
+  readonly #spares: SpareRuns;
+  readonly #log: HostSettings["log"];
+  readonly #runs = new Map<string, PosixRun>();
+
+  constructor({ runtimeDir, id, log }: HostSettings) {
+    this.#log = log;
+    this.#runsDir = join(runtimeDir, "runs");
+    this.#trashDir = join(runtimeDir, "trash");
+    mkdirSync(this.#runsDir, { recursive: true, mode: 0o711 });
+    mkdirSync(this.#trashDir, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(this.#trashDir)) this.#remove(join(this.#trashDir, name));
+    this.cgroups = findCgroupRoot(id);
+    if (this.cgroups.available) sweepCgroups(this.cgroups.root, this.#runsDir);
+    this.#shimPath = installShim(runtimeDir);
+    this.#setsid = findSetsid();
+    this.#spares = new SpareRuns(join(runtimeDir, "spare"));
+  }
+
+  now(): number {
+    return performance.now();
+  }
+
+  wallTime(): number {
+    return Date.now();
+  }
+
+  random(): number {
+    return Math.random();
+  }
+
+  after(ms: number, call: () => void): () => void {
+    let timer: NodeJS.Timeout;
+    const wait = (left: number): void => {
+      timer = setTimeout(() => (left > longestTimerMs ? wait(left - longestTimerMs) : call()), Math.max(0, Math.min(left, longestTimerMs)));
+    };
+    wait(ms);
+    return () => clearTimeout(timer);
+  }
+
+  findObstacle(process: ProcessSpec): string | undefined {
+    return findObstacle(process);
+  }
+
+  launch(order: LaunchOrder, listener: RunListener): LiveRun {
+    const run = new StartingRun(order.runId, this.wallTime());
+    this.#start(order, run, listener).catch((error: Error) => {
+      run.nothingToDrain();
+      listener.gone({ kind: "spawn-failed", endedAt: this.wallTime(), uptimeMs: 0, message: error.message });
+    });
+    return run;
+  }
+
+  findRuns(): FoundRun[] {
+    return readdirSync(this.#runsDir).flatMap((name) => {
+      const directory = join(this.#runsDir, name);
+      const spec = readSpec(directory);
+      if (spec && spec.runId === name) return [found(spec)];
+      this.#log("a run directory without a readable spec was removed", { directory });
+      this.#discard(directory);
+      return [];
+    });
+  }
+
+  adopt({ order }: FoundRun, listener: RunListener): LiveRun {
+    const directory = join(this.#runsDir, order.runId);
+    const spec = readSpec(directory);
+    const run = new StartingRun(order.runId, spec?.startedAt ?? this.wallTime());
+    if (!spec || spec.bootId !== this.bootId) {
+      // Nothing of an earlier boot can be alive, whatever its pids are called now.
+      setImmediate(() => {
+        run.nothingToDrain();
+        this.#discard(directory);
+        listener.gone({ kind: "lost", endedAt: this.wallTime(), uptimeMs: 0, message: "the host was started again" });
+      });
+      return run;
+    }
+    const posixRun = new PosixRun(directory, spec, listener);
+    this.#runs.set(order.runId, posixRun);
+    run.become(posixRun);
+    setImmediate(() => posixRun.look());
+    return run;
+  }
+
+  forget(runId: string): void {
+    const run = this.#runs.get(runId);
+    if (!run) return;
+    run.drained.then(
+      () => {
+        this.#runs.delete(runId);
+        if (run.cgroup) removeCgroup(run.cgroup);
+        this.#discard(run.directory);
+      },
+      () => undefined, // never rejected
+    );
+  }
+
+  close(): void {
+    for (const run of this.#runs.values()) run.close();
+  }
+
+  async #start(order: LaunchOrder, starting: StartingRun, listener: RunListener): Promise<void> {
+    const obstacle = findObstacle(order.process);
+    if (obstacle) throw new Error(obstacle);
+    const spare = await this.#spares.take();
+    if (starting.cancelled) throw new Error("it was stopped before it was started");
+    const directory = join(this.#runsDir, order.runId);
+    const cgroup = this.cgroups.available ? join(this.cgroups.root, order.runId) : "";
+    const spec = this.#specFile(order, cgroup, starting.startedAt);
+    writeFileSync(join(spare, "spec.json"), JSON.stringify(spec));
+    if (cgroup) makeCgroup(cgroup);
+    renameSync(spare, directory);
+    const shim = this.#spawnShim(directory, cgroup, order);
+    const run = new PosixRun(directory, spec, listener, shim);
+    this.#runs.set(order.runId, run);
+    starting.become(run);
+  }
+
+  #specFile({ process, stdoutPath, stderrPath, ...order }: LaunchOrder, cgroup: string, startedAt: number): RunSpecFile {
+    return {
+      runId: order.runId,
+      bootId: this.bootId,
+      namespace: order.namespace,
+      service: order.service,
+      index: order.index,
+      generation: order.generation,
+      startedAt,
+      cgroup,
+      logs: { stdout: stdoutPath, stderr: stderrPath, rotateBytes: process.logs.rotateBytes, backups: process.logs.backups },
+    };
+  }
+
+  #spawnShim(directory: string, cgroup: string, order: LaunchOrder) {
+    const workingDirectory = order.process.workingDirectory || homeDirectory();
+    const env = childEnvironment(order.process.environment, workingDirectory, {
+      NAME: order.service,
+      PM_SERVICE: order.service,
+      PM_NAMESPACE: order.namespace,
+      PM_INSTANCE: String(order.index),
+      PM_INSTANCES: String(order.instances),
+      PM_RUN_ID: order.runId,
+    });
+    const argv = [this.#shimPath, directory, cgroup, workingDirectory, String(softOpenFiles), this.#setsid, ...commandArgv(order.process.command)];
+    const shim = spawn("/bin/sh", argv, { cwd: "/", env, detached: true, stdio: "ignore" });
+    shim.once("error", (error) => this.#log("a shim could not be started", { runId: order.runId, error: error.message }));
+    shim.unref();
+    return shim;
+  }
+
+  /** First under another name, so that a kill in the middle leaves no half of a run. */
+  #discard(directory: string): void {
+    const trash = join(this.#trashDir, basename(directory));
+    try {
+      renameSync(directory, trash);
+    } catch {
+      return; // it is gone already
+    }
+    this.#remove(trash);
+  }
+
+  #remove(path: string): void {
+    rm(path, { recursive: true, force: true }).catch((error: Error) => this.#log("cannot remove trash", { path, error: error.message }));
+  }
+}
+
+/** Stands for a run whose directory is still being made, and hands on to it. */
+class StartingRun implements LiveRun {
+  readonly id: string;
+  readonly startedAt: number;
+  cancelled = false;
+  #run: PosixRun | undefined;
+  #asked: ProcessSpec | undefined;
+  readonly #drained = Promise.withResolvers<void>();
+
+  constructor(id: string, startedAt: number) {
+    this.id = id;
+    this.startedAt = startedAt;
+  }
+
+  become(run: PosixRun): void {
+    this.#run = run;
+    this.#drained.resolve(run.drained);
+    if (this.#asked) run.ask(this.#asked);
+  }
+
+  nothingToDrain(): void {
+    this.#drained.resolve();
+  }
+
+  get drained(): Promise<void> {
+    return this.#drained.promise;
+  }
+
+  get pid(): number | undefined {
+    return this.#run?.pid;
+  }
+
+  get shimLost(): boolean {
+    return this.#run?.shimLost ?? false;
+  }
+
+  get cgroup(): string | undefined {
+    return this.#run?.cgroup;
+  }
+
+  ask(process: ProcessSpec): void {
+    if (this.#run) return this.#run.ask(process);
+    this.#asked = process;
+    this.cancelled = true;
+  }
+
+  signal(name: string, to: "main" | "group"): void {
+    if (!this.#run) throw new Error("it has no process yet");
+    this.#run.signal(name, to);
+  }
+
+  kill(): void {
+    this.cancelled = true;
+    this.#run?.kill();
+  }
+
+  pids(): number[] {
+    return this.#run?.pids() ?? [];
+  }
+
+  runHelper(argv: readonly string[], process: ProcessSpec, timeoutMs: number): Promise<number> {
+    if (!this.#run) return Promise.reject(new Error("it has no process yet"));
+    return this.#run.runHelper(argv, process, timeoutMs);
+  }
+}
+
+function found(spec: RunSpecFile): FoundRun {
+  const { runId, namespace, service, index, generation, logs, startedAt } = spec;
+  return { order: { runId, namespace, service, index, generation, stdoutPath: logs.stdout, stderrPath: logs.stderr }, startedAt };
+}
+
+function readSpec(directory: string): RunSpecFile | undefined {
+  try {
+    return JSON.parse(readFileSync(join(directory, "spec.json"), "utf8")) as RunSpecFile;
+  } catch {
+    return undefined; // not ours, or not readable: the caller says so
+  }
+}
+
+/**
+ * The shim's text goes where an upgrade does not change it: some shells read a script while they run it. Named by its content, so that the
+ * shims of an older pmd keep theirs.
+ */
+function installShim(runtimeDir: string): string {
+  const source = new URL("shim.sh", import.meta.url);
+  const text = readFileSync(source);
+  const path = join(runtimeDir, `shim-${createHash("sha256").update(text).digest("hex").slice(0, 8)}.sh`);
+  if (!existsSync(path)) {
+    copyFileSync(source, `${path}.new`);
+    renameSync(`${path}.new`, path);
+  }
+  return path;
+}
+
+function findSetsid(): string {
+  const path = ["/usr/bin/setsid", "/bin/setsid", "/usr/local/bin/setsid"].find((candidate) => existsSync(candidate));
+  if (!path) throw new Error("cannot find setsid: install util-linux");
+  return path;
+}
+
+/** Groups of runs that are over, left by a pmd that was killed before it removed them. */
+function sweepCgroups(root: string, runsDir: string): void {
+  for (const group of subgroups(root)) {
+    if (!existsSync(join(runsDir, basename(group))) && !isPopulated(group)) removeCgroup(group);
+  }
+}

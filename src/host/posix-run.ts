@@ -1,0 +1,249 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, type FSWatcher, readFileSync, statSync, watch } from "node:fs";
+import { join } from "node:path";
+import { commandArgv, type ProcessSpec } from "../core/spec.ts";
+import type { RunExit } from "../core/state.ts";
+import type { LiveRun, RunListener } from "../supervisor/host.ts";
+import { childEnvironment, homeDirectory } from "./child-environment.ts";
+import { hasArgument, readStat } from "./process-table.ts";
+import { type RunSpecFile, wholeLine } from "./run-files.ts";
+import { isMember, isTreeEmpty, killTree, type RunTree, treePids } from "./run-tree.ts";
+
+// One run, from the moment its directory is published until nothing of it is left. What is true is what the directory and /proc say;
+// this object only looks, whenever something stirs there, and tells its listener each fact once:
+//
+//   spawned    `pid` is whole and a process of this run has that number
+//   orphaned   the main process has ended, and others of the run have not
+//   gone       nothing of the run is left; with its status if the shim wrote one, else as lost
+//
+// Inotify says when to look; a slow clock looks all the same, for inotify has limits and queues that overflow.
+
+const slowLookMs = 1000;
+const proofLookMs = 10;
+/** A shim that has not said its pid by then never lived: pmd died between publishing the directory and starting it. */
+const neverStartedMs = 2000;
+
+export class PosixRun implements LiveRun {
+  readonly id: string;
+  readonly startedAt: number;
+  readonly directory: string;
+  readonly #spec: RunSpecFile;
+  readonly #listener: RunListener;
+  readonly #foundAt = performance.now();
+  /** A run that this pmd started knows its shim as a child; an adopted one only by its pid. */
+  readonly #adopted: boolean;
+  #shim: number | undefined;
+  #shimEnded = false;
+  #pid: number | undefined;
+  #spawnedAt: number | undefined;
+  #asked: ProcessSpec | undefined;
+  #exit: RunExit | undefined;
+  #state: "alive" | "orphaned" | "gone" = "alive";
+  #watchers: FSWatcher[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  readonly #drained = Promise.withResolvers<void>();
+
+  constructor(directory: string, spec: RunSpecFile, listener: RunListener, shim?: ChildProcess) {
+    this.id = spec.runId;
+    this.startedAt = spec.startedAt;
+    this.directory = directory;
+    this.#spec = spec;
+    this.#listener = listener;
+    this.#adopted = shim === undefined;
+    this.#shim = shim?.pid;
+    shim?.once("exit", () => {
+      this.#shimEnded = true;
+      this.look();
+    });
+    this.#watch(directory);
+    this.#lookLater();
+  }
+
+  get pid(): number | undefined {
+    return this.#pid;
+  }
+
+  get cgroup(): string | undefined {
+    return this.#spec.cgroup || undefined;
+  }
+
+  /** Its shim is gone while it lives: it runs on, and its exit status will not be known. */
+  get shimLost(): boolean {
+    return this.#shimEnded && this.#state !== "gone";
+  }
+
+  ask(process: ProcessSpec): void {
+    if (this.#pid === undefined) {
+      this.#asked = process;
+      return;
+    }
+    const command = process.stop.command;
+    if (!command) return this.#send(process.stop.signal, "group");
+    // How it went is seen by the process ending, or by the grace period running out.
+    this.runHelper(commandArgv(command), process, process.stop.graceMs).catch(() => undefined);
+  }
+
+  signal(name: string, to: "main" | "group"): void {
+    if (this.#pid === undefined || !isMember(this.#tree(), this.#pid)) throw new Error("it has no process");
+    this.#send(name, to);
+  }
+
+  kill(): void {
+    killTree(this.#tree());
+    this.#lookLater();
+  }
+
+  pids(): number[] {
+    return treePids(this.#tree());
+  }
+
+  runHelper(argv: readonly string[], spec: ProcessSpec, timeoutMs: number): Promise<number> {
+    const directory = spec.workingDirectory || homeDirectory();
+    const environment = childEnvironment(spec.environment, directory, { PM_PID: String(this.#pid ?? ""), PM_RUN_ID: this.id });
+    // Its output goes with the run's, and it joins the run's cgroup: what it leaves behind is not left.
+    const script = '[ -z "$1" ] || echo 0 >"$1/cgroup.procs"; exec 1<>"$2/out" 2<>"$2/err"; shift 2; exec "$@"';
+    const helper = spawn("/bin/sh", ["-c", script, "sh", this.#spec.cgroup, this.directory, ...argv], {
+      cwd: directory,
+      env: environment,
+      detached: true,
+      stdio: "ignore",
+      timeout: Math.max(1, timeoutMs),
+      killSignal: "SIGKILL",
+    });
+    return new Promise((resolve, reject) => {
+      helper.once("error", reject);
+      helper.once("exit", (code) => resolve(code ?? -1));
+    });
+  }
+
+  /** Resolves when the run is gone and the pump has taken everything that it wrote. */
+  get drained(): Promise<void> {
+    return this.#drained.promise;
+  }
+
+  /** Looks at what there is and tells what is new. */
+  look(): void {
+    if (this.#state === "gone") return this.#lookForLastWord();
+    this.#lookForShim();
+    this.#lookForProcess();
+    this.#lookForExit();
+    if (this.#exit) this.#lookForEnd(this.#exit);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    for (const watcher of this.#watchers.splice(0)) watcher.close();
+  }
+
+  #lookForShim(): void {
+    this.#shim ??= this.#readNumber("shim");
+    if (!this.#adopted || this.#shimEnded) return;
+    if (this.#shim !== undefined) this.#shimEnded = !hasArgument(this.#shim, this.directory) || !readStat(this.#shim);
+    else this.#shimEnded = performance.now() - this.#foundAt > neverStartedMs;
+  }
+
+  #lookForProcess(): void {
+    if (this.#pid !== undefined) return;
+    // It may have ended already, and its number may be another's by now: whoever signals it looks again.
+    const pid = this.#readNumber("pid");
+    if (pid === undefined) return;
+    this.#pid = pid;
+    this.#spawnedAt = performance.now();
+    this.#listener.spawned(pid);
+    const asked = this.#asked;
+    this.#asked = undefined;
+    if (asked) this.ask(asked);
+  }
+
+  #lookForExit(): void {
+    if (this.#exit) return;
+    const status = this.#readNumber("exit");
+    if (status !== undefined) this.#exit = this.#ended(status);
+    else if (this.#shimEnded && isTreeEmpty(this.#tree())) this.#exit = this.#lost();
+  }
+
+  #lookForEnd(exit: RunExit): void {
+    if (isTreeEmpty(this.#tree())) {
+      this.#state = "gone";
+      this.#listener.gone(exit);
+      this.#lookForLastWord();
+    } else if (this.#state === "alive") {
+      this.#state = "orphaned";
+      if (this.#spec.cgroup) this.#watch(join(this.#spec.cgroup, "cgroup.events"));
+      this.#lookLater();
+      this.#listener.orphaned();
+    }
+  }
+
+  #lookForLastWord(): void {
+    if (!existsSync(join(this.directory, "out.eof")) || !existsSync(join(this.directory, "err.eof"))) return;
+    this.#drained.resolve();
+    this.close();
+  }
+
+  #ended(status: number): RunExit {
+    // The file's time is when it ended, also when nobody was looking.
+    const endedAt = statSync(join(this.directory, "exit")).mtimeMs;
+    const uptimeMs = this.#uptimeMs(endedAt);
+    const started = this.#readNumber("pid") !== undefined;
+    if (started) return { kind: "ended", status, endedAt, uptimeMs };
+    return { kind: "spawn-failed", status, endedAt, uptimeMs, message: `its shell could not set it up (exit ${status}); its stderr says why` };
+  }
+
+  #lost(): RunExit {
+    const endedAt = Date.now();
+    const message = this.#readNumber("shim") === undefined ? "it was never started: pmd was killed" : "its shim was killed, so nobody saw its end";
+    return { kind: "lost", endedAt, uptimeMs: this.#uptimeMs(endedAt), message };
+  }
+
+  /** By the monotonic clock where this pmd has seen all of it. */
+  #uptimeMs(endedAt: number): number {
+    if (!this.#adopted && this.#spawnedAt !== undefined) return performance.now() - this.#spawnedAt;
+    return Math.max(0, endedAt - this.startedAt);
+  }
+
+  #send(signal: string, to: "main" | "group"): void {
+    const pid = this.#pid;
+    if (pid === undefined || !isMember(this.#tree(), pid)) return;
+    try {
+      process.kill(to === "group" ? -pid : pid, signal);
+      // A stopped process takes no signal but KILL until it goes on.
+      if (to === "group" && signal !== "SIGSTOP") process.kill(-pid, "SIGCONT");
+    } catch (error) {
+      // Until its exec it is no group leader yet: then it is alone.
+      if ((error as NodeJS.ErrnoException).code === "ESRCH" && to === "group") this.#send(signal, "main");
+    }
+  }
+
+  #tree(): RunTree {
+    return { runId: this.id, directory: this.directory, cgroup: this.#spec.cgroup, pid: this.#pid, shim: this.#shim };
+  }
+
+  #readNumber(file: string): number | undefined {
+    try {
+      const line = wholeLine(readFileSync(join(this.directory, file), "latin1"));
+      return line !== undefined && /^\d+$/.test(line) ? Number(line) : undefined;
+    } catch {
+      return undefined; // not written yet
+    }
+  }
+
+  #watch(path: string): void {
+    try {
+      const watcher = watch(path, { persistent: false }, () => this.look());
+      watcher.on("error", () => watcher.close());
+      this.#watchers.push(watcher);
+    } catch {
+      // Inotify is used up: the slow look has to do.
+    }
+  }
+
+  #lookLater(): void {
+    clearTimeout(this.#timer);
+    const delay = this.#exit && this.#state !== "gone" ? proofLookMs : slowLookMs;
+    this.#timer = setTimeout(() => {
+      this.#lookLater();
+      this.look();
+    }, delay).unref();
+  }
+}

@@ -1,0 +1,68 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** What /proc says of processes. Everything is read anew each time: an answer is true only for the moment. */
+export interface ProcessStat {
+  readonly pid: number;
+  readonly parent: number;
+  readonly session: number;
+  /** Clock ticks since boot: with the pid, and within one boot, the identity of a process. */
+  readonly startTicks: number;
+}
+
+/** Undefined for a process that does not exist, and for a zombie: it has ended, whatever kill(pid, 0) says. */
+export function readStat(pid: number): ProcessStat | undefined {
+  const text = readProc(pid, "stat");
+  if (text === undefined) return undefined;
+  // The second field is the program's name in parentheses and may hold anything, parentheses and spaces too.
+  const [state, parent, , session, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  if (state === "Z" || state === "X") return undefined;
+  return { pid, parent: Number(parent), session: Number(session), startTicks: Number(rest[15]) };
+}
+
+export function listPids(): number[] {
+  return readdirSync("/proc")
+    .filter((name) => name.charCodeAt(0) <= 57 && name.charCodeAt(0) >= 48)
+    .map(Number);
+}
+
+/** The arguments it was started with hold this one. */
+export function hasArgument(pid: number, argument: string): boolean {
+  return readProc(pid, "cmdline")?.split("\0").includes(argument) ?? false;
+}
+
+/** The environment it was started with holds this line. */
+export function hasEnvironmentLine(pid: number, line: string): boolean {
+  const environment = readProc(pid, "environ");
+  return environment !== undefined && (environment.startsWith(`${line}\0`) || environment.includes(`\0${line}\0`));
+}
+
+/** It can write to one of these files. */
+export function holdsForWriting(pid: number, paths: readonly string[]): boolean {
+  let descriptors: string[];
+  try {
+    descriptors = readdirSync(`/proc/${pid}/fd`);
+  } catch {
+    return false; // gone, or somebody else's
+  }
+  return descriptors.some((descriptor) => {
+    try {
+      if (!paths.includes(readlinkSync(`/proc/${pid}/fd/${descriptor}`))) return false;
+      const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, "latin1"))?.[1] ?? "0";
+      return (Number.parseInt(flags, 8) & 3) !== 0;
+    } catch {
+      return false; // closed meanwhile
+    }
+  });
+}
+
+export function readBootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+}
+
+function readProc(pid: number, file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "latin1");
+  } catch {
+    return undefined; // it has ended, or is somebody else's
+  }
+}
