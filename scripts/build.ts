@@ -1,0 +1,50 @@
+// npm run build: three bundles in dist/lib, and before the two that people type a launcher that any Node can read.
+import { chmodSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { build } from "esbuild";
+
+const entries = { pmd: "src/main.ts", "pm-pump": "src/pump/main.ts", pmctl: "cli/main.ts" };
+const oldestNode = 24;
+
+rmSync("dist", { recursive: true, force: true });
+await build({
+  entryPoints: entries,
+  outdir: "dist/lib",
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: `node${oldestNode}`,
+  // What is imported by need stays a file of its own, so that a verb does not pay for what it does not use.
+  splitting: true,
+  // Native, and optional.
+  external: ["koffi"],
+  // Packages in CommonJS call require, which a module does not have.
+  banner: {
+    js: 'import { createRequire as createRequireForPackages } from "node:module"; const require = createRequireForPackages(import.meta.url);',
+  },
+  legalComments: "linked",
+  logLevel: "warning",
+}).catch(() => process.exit(1)); // esbuild has said why
+copyFileSync("src/host/shim.sh", "dist/lib/shim.sh");
+for (const name of ["pmd", "pmctl"]) writeLauncher(name);
+
+for (const name of Object.keys(entries)) {
+  const { size } = statSync(`dist/lib/${name}.js`);
+  console.log(`dist/lib/${name}.js  ${Math.round(size / 1024)} KiB`);
+}
+
+/** Says which Node it needs instead of failing on the syntax of the bundle; therefore in a language that every Node with modules speaks. */
+function writeLauncher(name: string): void {
+  const path = `dist/${name}.js`;
+  mkdirSync("dist", { recursive: true });
+  writeFileSync(
+    path,
+    `#!/usr/bin/env node
+if (Number(process.versions.node.split(".")[0]) < ${oldestNode}) {
+  console.error("${name} needs Node.js ${oldestNode} or newer; this is " + process.version + " (" + process.execPath + ")");
+  process.exit(2);
+}
+import("./lib/${name}.js");
+`,
+  );
+  chmodSync(path, 0o755);
+}
