@@ -4,6 +4,8 @@ import type { RestartPolicy } from "./spec.ts";
 export interface RunExit {
   /** What the shell said of it: a code, or 128 + the signal. Absent when it never ran or nobody saw its end. */
   readonly status?: number;
+  /** The signal that the status stands for, if it stands for one. */
+  readonly signal?: string;
   /** Wall clock, for people. */
   readonly endedAt: number;
   readonly uptimeMs: number;

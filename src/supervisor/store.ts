@@ -14,6 +14,8 @@ export interface Store {
   beginRun(run: StoredRun): void;
   /** Each run ends once: a second end is ignored. */
   endRun(runId: string, end: StoredExit): void;
+  /** The end of a run that has ended, with its last lines: they are known a little later. */
+  completeRun(runId: string, end: StoredExit): void;
   findRun(runId: string): StoredRun | undefined;
   /** Newest first. */
   listRuns(namespace: string, service: string, limit: number): StoredRun[];
@@ -34,6 +36,8 @@ export interface StoredService {
   readonly spec: ServiceSpec;
   readonly overrides: Overrides;
   readonly generation: number;
+  /** The generation at which what it runs was changed last: a run from before is stale. */
+  readonly processGeneration: number;
   /** Wall clock. */
   readonly createdAt: number;
   readonly updatedAt: number;

@@ -1,0 +1,387 @@
+import { displayName } from "../core/names.ts";
+import { isCrashLoop } from "../core/restart.ts";
+import type { ProcessSpec, ServiceSpec } from "../core/spec.ts";
+import { type Context, type Effect, type EndCause, type InstanceEvent, type InstanceModel, initialModel, type RunExit } from "../core/state.ts";
+import { transition } from "../core/transition.ts";
+import type { EventLog } from "./event-log.ts";
+import { exitRecord } from "./exit-record.ts";
+import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "./host.ts";
+import type { StartGate } from "./start-gate.ts";
+import type { Store, StoredExit } from "./store.ts";
+import type { ConditionView, InstanceView, StateWord } from "./view.ts";
+import { Wake } from "./wake.ts";
+
+/** What an instance needs of its surroundings. */
+export interface InstanceParts {
+  readonly host: Host;
+  readonly store: Store;
+  readonly events: EventLog;
+  readonly gate: StartGate<Instance>;
+  /** The most memory that a run was seen to use. */
+  readonly peakMemoryBytes: (runId: string) => number;
+  /** The last lines that a run wrote, once they are in its files. */
+  readonly lastLines: (order: LaunchOrder) => Promise<string[]>;
+  readonly changed: (instance: Instance) => void;
+}
+
+/** What it is told about itself each time anew, since its service may change. */
+export interface InstanceOrders {
+  readonly spec: ServiceSpec;
+  readonly generation: number;
+  /** Runs from before this generation run something else than the spec says now. */
+  readonly processGeneration: number;
+  launchOrder(index: number): LaunchOrder;
+}
+
+/** How long the last lines of a run are waited for. */
+const lastLinesMs = 1000;
+
+/** One slot of a service, and the only writer of its state. */
+export class Instance {
+  /** In full: `default/web#1`. */
+  readonly name: string;
+  readonly index: number;
+  readonly changes = new Wake();
+  readonly #parts: InstanceParts;
+  readonly #orders: () => InstanceOrders;
+  #model: InstanceModel = initialModel;
+  #stateSince: number;
+  #run: { live: LiveRun; order: LaunchOrder; adopted: boolean; stored: boolean } | undefined;
+  #lastExit: StoredExit | undefined;
+  /** Resolves when the last exit, with its last lines, is complete. */
+  #lastWords: Promise<void> = Promise.resolve();
+  #cancelDeadline: () => void = () => undefined;
+  #crashLoopSince: number | undefined;
+  #nextStartAt: number | undefined;
+
+  constructor(name: string, index: number, parts: InstanceParts, orders: () => InstanceOrders) {
+    this.name = name;
+    this.index = index;
+    this.#parts = parts;
+    this.#orders = orders;
+    this.#stateSince = parts.host.wallTime();
+  }
+
+  get model(): InstanceModel {
+    return this.#model;
+  }
+
+  get run(): LiveRun | undefined {
+    return this.#run?.live;
+  }
+
+  get lastExit(): StoredExit | undefined {
+    return this.#lastExit;
+  }
+
+  get lastWords(): Promise<void> {
+    return this.#lastWords;
+  }
+
+  /** The only place where state changes: decide, remember, re-arm, act, tell. */
+  dispatch(event: InstanceEvent): void {
+    const { host, gate } = this.#parts;
+    const before = this.#model;
+    const [next, effects] = transition(before, event, this.#context());
+    if (next === before) return;
+    this.#model = next;
+    this.#cancelDeadline();
+    this.#cancelDeadline = () => undefined;
+    if ("deadline" in next.state) {
+      const delay = Math.max(0, next.state.deadline - host.now());
+      this.#cancelDeadline = host.after(delay, () => this.dispatch({ type: "timeout" }));
+      this.#nextStartAt = host.wallTime() + delay;
+    }
+    if (next.state.phase === "waiting") gate.wait(this);
+    else if (next.state.phase === "starting" && !next.state.alive) gate.enter(this);
+    else gate.leave(this);
+    for (const effect of effects) this.#perform(effect);
+    this.#tell(before);
+  }
+
+  /** Takes over a run that an earlier pmd started. */
+  adopt(found: FoundRun): void {
+    const { host, store, gate } = this.#parts;
+    const { spec } = this.#orders();
+    const known = store.findRun(found.order.runId);
+    const order = { ...this.#orders().launchOrder(this.index), ...found.order };
+    // It has been alive for a while: what is left of the time until it counts as running may be nothing.
+    this.#model = { ...initialModel, state: { phase: "starting", alive: false, deadline: host.now() + spec.start.timeoutMs } };
+    this.#stateSince = found.startedAt;
+    this.#cancelDeadline = host.after(spec.start.timeoutMs, () => this.dispatch({ type: "timeout" }));
+    gate.enter(this);
+    this.#run = { order, adopted: true, stored: known !== undefined, live: host.adopt(found, this.#listener(order)) };
+  }
+
+  /** Comes to rest where it was before pmd was started again. */
+  restore(phase: "exited" | "failed", reason: string): void {
+    this.#model = { ...initialModel, state: phase === "failed" ? { phase, reason } : { phase } };
+  }
+
+  rememberExit(exit: StoredExit): void {
+    this.#lastExit = exit;
+  }
+
+  /** Nothing may call it any more. */
+  close(): void {
+    this.#cancelDeadline();
+    this.#parts.gate.leave(this);
+  }
+
+  get state(): StateWord {
+    const { state } = this.#model;
+    if (state.phase === "starting" && this.#run?.adopted && !state.alive) return "unknown";
+    return state.phase;
+  }
+
+  get ready(): boolean {
+    return this.#model.state.phase === "running";
+  }
+
+  /** Nothing of it is alive, and nothing will be by itself. */
+  get atRest(): boolean {
+    const { phase } = this.#model.state;
+    return phase === "stopped" || phase === "exited" || phase === "failed";
+  }
+
+  /** It has a run that is older than what the spec says now. */
+  get stale(): boolean {
+    return this.#run !== undefined && this.#run.order.generation < this.#orders().processGeneration;
+  }
+
+  view(): InstanceView {
+    const { state, restarts } = this.#model;
+    const run = this.#run;
+    return {
+      name: this.name,
+      index: this.index,
+      state: this.state,
+      ready: this.ready,
+      restarts,
+      stateSince: this.#stateSince,
+      conditions: this.#conditions(),
+      ...(run && {
+        run: {
+          id: run.live.id,
+          pid: run.live.pid ?? 0,
+          startedAt: run.live.startedAt,
+          adopted: run.adopted,
+          generation: run.order.generation,
+        },
+      }),
+      ...(this.#lastExit && { lastExit: this.#lastExit }),
+      ...(state.phase === "backoff" && this.#nextStartAt !== undefined && { nextStartAt: this.#nextStartAt }),
+    };
+  }
+
+  #context(): Context {
+    const { host, gate } = this.#parts;
+    const { spec } = this.#orders();
+    return {
+      now: host.now(),
+      clear: gate.open,
+      random: host.random(),
+      restart: spec.restart,
+      settleMs: this.#settleMs(spec),
+      startTimeoutMs: spec.start.timeoutMs,
+      graceMs: spec.process.stop.graceMs,
+    };
+  }
+
+  #settleMs({ start }: ServiceSpec): number {
+    if (!this.#run?.adopted) return start.settleMs;
+    return Math.max(0, start.settleMs - (this.#parts.host.wallTime() - this.#run.live.startedAt));
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case "spawn":
+        return this.#spawn();
+      case "ask":
+        return this.#run?.live.ask(this.#process());
+      case "kill":
+        return this.#run?.live.kill();
+    }
+  }
+
+  #spawn(): void {
+    const order = this.#orders().launchOrder(this.index);
+    this.#run = { order, adopted: false, stored: false, live: this.#parts.host.launch(order, this.#listener(order)) };
+  }
+
+  /** Bound to one run: what comes late from an old one cannot touch the next. */
+  #listener(order: LaunchOrder): RunListener {
+    const ifCurrent = (act: () => void) => () => {
+      if (this.#run?.order === order) act();
+    };
+    return {
+      spawned: (pid) => ifCurrent(() => this.#spawned(pid))(),
+      orphaned: ifCurrent(() => this.dispatch({ type: "orphaned" })),
+      gone: (exit) => ifCurrent(() => this.#gone(exit))(),
+    };
+  }
+
+  #spawned(pid: number): void {
+    const run = this.#run;
+    if (!run) return;
+    this.#storeRun(pid);
+    const adopted = { type: "run_adopted", message: `${displayName(this.name)} was found running (pid ${pid})` } as const;
+    const started = { type: "run_started", message: `${displayName(this.name)} was started (pid ${pid})` } as const;
+    this.#parts.events.append({ ...(run.adopted ? adopted : started), subject: this.name, runId: run.order.runId, attributes: { pid: String(pid) } });
+    this.dispatch({ type: "spawned" });
+    this.#parts.gate.leave(this);
+    this.#changed();
+  }
+
+  #gone(exit: RunExit): void {
+    const run = this.#run;
+    if (!run) return;
+    const { store, events, host, peakMemoryBytes } = this.#parts;
+    const { order, live } = run;
+    if (!run.stored) this.#storeRun(live.pid ?? 0);
+    const record = exitRecord(exit, this.#cause(), peakMemoryBytes(order.runId));
+    this.#lastExit = record;
+    if (store.findRun(order.runId)?.end === undefined) {
+      store.endRun(order.runId, record);
+      const message = `${displayName(this.name)} ${describeExit(record)}`;
+      events.append({ type: "run_ended", subject: this.name, runId: order.runId, message, exit: record, attributes: { cause: record.cause } });
+    }
+    this.#run = undefined;
+    this.#lastWords = this.#completeExit(order, live, record);
+    host.forget(order.runId);
+    this.dispatch({ type: "gone", exit });
+  }
+
+  /** What it said last is known only when the pump has taken all of it; the machine does not wait for that. */
+  async #completeExit(order: LaunchOrder, live: LiveRun, record: StoredExit): Promise<void> {
+    const { host, store, lastLines } = this.#parts;
+    await Promise.race([live.drained, new Promise<void>((resolve) => host.after(lastLinesMs, resolve))]);
+    const lines = await lastLines(order);
+    if (lines.length === 0) return;
+    const complete = { ...record, lastLines: lines };
+    store.completeRun(order.runId, complete);
+    if (this.#lastExit === record) this.#lastExit = complete;
+    this.#changed();
+  }
+
+  #storeRun(pid: number): void {
+    const run = this.#run;
+    if (!run) return;
+    const { runId, namespace, service, index, generation } = run.order;
+    this.#parts.store.beginRun({ id: runId, namespace, service, index, generation, pid, startedAt: run.live.startedAt });
+    run.stored = true;
+  }
+
+  /** Why the supervisor ended it, if it did. */
+  #cause(): EndCause | undefined {
+    const { state } = this.#model;
+    return state.phase === "stopping" ? state.cause : undefined;
+  }
+
+  #process(): ProcessSpec {
+    return this.#run?.order.process ?? this.#orders().spec.process;
+  }
+
+  #tell(before: InstanceModel): void {
+    const from = before.state.phase;
+    const { state } = this.#model;
+    const { host, events, store } = this.#parts;
+    const shown = displayName(this.name);
+    if (from !== state.phase) {
+      this.#stateSince = host.wallTime();
+      events.append({
+        type: "state_changed",
+        subject: this.name,
+        message: `${shown}: ${from} → ${state.phase}`,
+        attributes: { from, to: state.phase },
+      });
+      const rests = state.phase === "exited" || state.phase === "failed";
+      store.saveResting(this.name, rests ? { phase: state.phase, reason: this.#reason(), bootId: host.bootId } : undefined);
+    }
+    if (state.phase === "failed" && from !== "failed") {
+      events.append({
+        type: "gave_up",
+        subject: this.name,
+        message: `${shown} will not be started again: ${state.reason}`,
+        attributes: { reason: state.reason },
+      });
+    }
+    if (state.phase === "stopping" && state.kills > 1) this.#tellSurvivors();
+    this.#noteCrashLoop();
+    this.#changed();
+  }
+
+  #tellSurvivors(): void {
+    const pids = this.survivors().join(" ");
+    const message = `${displayName(this.name)}: SIGKILL did not end ${pids}`;
+    this.#parts.events.append({ type: "survivors", subject: this.name, message, attributes: { pids } });
+  }
+
+  #noteCrashLoop(): void {
+    const looping = isCrashLoop(this.#model.ends, this.#parts.host.now());
+    if (looping && this.#crashLoopSince === undefined) {
+      this.#crashLoopSince = this.#parts.host.wallTime();
+      this.#parts.events.append({ type: "crash_loop", subject: this.name, message: `${displayName(this.name)} keeps ending` });
+    }
+    if (!looping) this.#crashLoopSince = undefined;
+  }
+
+  /** What is left of it after it was killed. */
+  survivors(): number[] {
+    return this.#run?.live.pids() ?? [];
+  }
+
+  #reason(): string {
+    const { state } = this.#model;
+    return state.phase === "failed" ? state.reason : "";
+  }
+
+  #conditions(): ConditionView[] {
+    const conditions: ConditionView[] = [];
+    const { state, ends } = this.#model;
+    const run = this.#run;
+    if (this.#crashLoopSince !== undefined && isCrashLoop(ends, this.#parts.host.now())) {
+      conditions.push({ type: "crash_loop", message: "ended five times within five minutes", since: this.#crashLoopSince });
+    }
+    if (this.stale && run) conditions.push({ type: "config_stale", message: "runs from an older spec: restart it", since: run.live.startedAt });
+    if (run?.adopted) conditions.push({ type: "adopted", message: "was started by an earlier pmd", since: run.live.startedAt });
+    if (run?.live.shimLost) {
+      conditions.push({ type: "shim_lost", message: "its exit status will not be known: its shim was killed", since: this.#stateSince });
+    }
+    if (state.phase === "stopping" && state.kills > 1) {
+      conditions.push({ type: "survivors", message: `SIGKILL did not end ${this.survivors().join(" ")}`, since: this.#stateSince });
+    }
+    return conditions;
+  }
+
+  #changed(): void {
+    this.changes.notify();
+    this.#parts.changed(this);
+  }
+}
+
+/** In words, as in "web#0 exited with code 3". */
+export function describeExit({ cause, code, signal, message }: StoredExit): string {
+  const how = signal ? `was ended by ${signal}` : code !== undefined ? `exited with code ${code}` : "ended, nobody knows how";
+  switch (cause) {
+    case "spawn_failed":
+      return `could not be started: ${message}`;
+    case "stopped_by_request":
+      return `was stopped (${how})`;
+    case "replaced":
+      return `was replaced (${how})`;
+    case "start_timeout":
+      return `was not up in time (${how})`;
+    case "lost":
+      return `was lost: ${message}`;
+    case "exited":
+    case "signalled":
+    case "unhealthy":
+    case "memory_limit":
+    case "oom":
+    case "overtime":
+    case "ttl":
+    case "dependency":
+      return how;
+  }
+}

@@ -1,0 +1,94 @@
+import { defaultNamespace, parseName } from "../core/names.ts";
+import { hasWildcard, matchesWildcard } from "../core/wildcard.ts";
+import { emptySelector, instanceNotFound, invalidFields, serviceNotFound } from "../errors.ts";
+import type { SupervisedService } from "./supervised-service.ts";
+import type { StateWord } from "./view.ts";
+
+export interface Selector {
+  readonly names: readonly string[];
+  /** Empty is the default one, `*` is every one. */
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly states: readonly StateWord[];
+  readonly all: boolean;
+}
+
+/** A whole service, or one instance of it. */
+export interface Target {
+  readonly service: SupervisedService;
+  readonly index?: number;
+}
+
+export const everything: Selector = { names: [], namespace: "*", labels: {}, states: [], all: true };
+
+/** For reads: an absent or empty selector is everything. */
+export function selectForRead(selector: Selector | undefined, services: readonly SupervisedService[]): Target[] {
+  return select(!selector || isEmpty(selector) ? { ...everything, namespace: selector?.namespace || "*" } : selector, services);
+}
+
+/** For verbs: an empty selector is refused, and so is a name that names nothing. */
+export function select(selector: Selector, services: readonly SupervisedService[]): Target[] {
+  if (isEmpty(selector)) throw emptySelector();
+  const inNamespace = selector.namespace || defaultNamespace;
+  const named = selector.names.length > 0 ? selector.names.flatMap((name) => selectByName(name, selector, services)) : undefined;
+  const candidates = named ?? services.filter((service) => matchesWildcard(inNamespace, service.namespace)).map((service) => ({ service }));
+  return unique(candidates.filter(({ service }) => hasLabels(service, selector) && hasState(service, selector)));
+}
+
+function isEmpty({ names, labels, states, all }: Selector): boolean {
+  return !all && names.length === 0 && states.length === 0 && Object.keys(labels).length === 0;
+}
+
+function selectByName(text: string, selector: Selector, services: readonly SupervisedService[]): Target[] {
+  const parsed = parseName(text, selector.namespace || defaultNamespace);
+  if (!parsed) throw invalidFields([{ field: "selector.names", message: `${JSON.stringify(text)} is no name: say web, ns/web, web#1 or web-*` }]);
+  const { namespace, name, index } = parsed;
+  const found = services.filter((service) => matchesWildcard(namespace, service.namespace) && matchesWildcard(name, service.name));
+  if (found.length === 0 && !hasWildcard(name)) throw serviceNotFound(text, similarNames(name, services));
+  if (index === undefined) return found.map((service) => ({ service }));
+  for (const service of found) {
+    if (!service.instance(index)) throw instanceNotFound(text, service.instances.length);
+  }
+  return found.map((service) => ({ service, index }));
+}
+
+function hasLabels(service: SupervisedService, { labels }: Selector): boolean {
+  return Object.entries(labels).every(([name, value]) => service.spec.labels[name] === value);
+}
+
+function hasState(service: SupervisedService, { states }: Selector): boolean {
+  return states.length === 0 || states.includes(service.state());
+}
+
+/** A service that is selected whole is not selected again in parts. */
+function unique(targets: readonly Target[]): Target[] {
+  const whole = new Set(targets.filter(({ index }) => index === undefined).map(({ service }) => service));
+  const seen = new Set<string>();
+  return targets.filter(({ service, index }) => {
+    if (index !== undefined && whole.has(service)) return false;
+    const key = `${service.key}#${index ?? ""}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+function similarNames(name: string, services: readonly SupervisedService[]): string[] {
+  const wanted = name.toLowerCase();
+  const close = services.filter((service) => {
+    const other = service.name.toLowerCase();
+    return other.includes(wanted) || wanted.includes(other) || editDistance(other, wanted) <= 2;
+  });
+  return close.slice(0, 3).map((service) => service.shownName);
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

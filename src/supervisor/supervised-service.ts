@@ -1,0 +1,162 @@
+import { isDeepStrictEqual } from "node:util";
+import { displayName, instanceKey, serviceKey } from "../core/names.ts";
+import type { ServiceSpec } from "../core/spec.ts";
+import type { LaunchOrder } from "./host.ts";
+import { Instance, type InstanceOrders, type InstanceParts } from "./instance.ts";
+import { instanceLogPaths } from "./log-paths.ts";
+import { newRunId } from "./run-id.ts";
+import type { Overrides, StoredService } from "./store.ts";
+import type { ConditionView, ServiceView, StateWord } from "./view.ts";
+
+/** Of several instances the state that most needs to be known speaks for the service. */
+const byUrgency: readonly StateWord[] = ["failed", "unknown", "backoff", "stopping", "starting", "waiting", "running", "exited", "stopped"];
+
+/** One service: what is stored of it, and its instances. It decides nothing about processes; its instances do. */
+export class SupervisedService implements InstanceOrders {
+  readonly namespace: string;
+  readonly name: string;
+  /** In full: `default/web`. */
+  readonly key: string;
+  readonly #parts: InstanceParts;
+  readonly #logDir: string;
+  #stored: StoredService;
+  #instances: Instance[] = [];
+
+  constructor(stored: StoredService, parts: InstanceParts, logDir: string) {
+    this.namespace = stored.namespace;
+    this.name = stored.name;
+    this.key = serviceKey(stored.namespace, stored.name);
+    this.#stored = stored;
+    this.#parts = parts;
+    this.#logDir = logDir;
+    this.fit();
+  }
+
+  get shownName(): string {
+    return displayName(this.key);
+  }
+
+  get stored(): StoredService {
+    return this.#stored;
+  }
+
+  get spec(): ServiceSpec {
+    return this.#stored.spec;
+  }
+
+  get generation(): number {
+    return this.#stored.generation;
+  }
+
+  get processGeneration(): number {
+    return this.#stored.processGeneration;
+  }
+
+  get instances(): readonly Instance[] {
+    return this.#instances;
+  }
+
+  instance(index: number): Instance | undefined {
+    return this.#instances[index];
+  }
+
+  get desired(): "running" | "stopped" {
+    return this.#stored.overrides.desired ?? (this.spec.autostart ? "running" : "stopped");
+  }
+
+  get instancesDesired(): number {
+    return this.#stored.overrides.instances ?? this.spec.instances;
+  }
+
+  /** This instance should be running. */
+  wants(index: number): boolean {
+    return this.desired === "running" && index < this.instancesDesired && !this.#stored.overrides.stoppedInstances.includes(index);
+  }
+
+  /** Durable before it returns; then it holds. */
+  save(change: { spec?: ServiceSpec; overrides?: Partial<Overrides>; source?: string }): void {
+    const before = this.#stored;
+    const overrides = { ...before.overrides, ...change.overrides };
+    const changed = change.spec !== undefined && !isDeepStrictEqual(change.spec, before.spec);
+    const generation = before.generation + (changed ? 1 : 0);
+    const processChanged = changed && !isDeepStrictEqual(change.spec?.process, before.spec.process);
+    const next: StoredService = {
+      ...before,
+      spec: change.spec ?? before.spec,
+      source: change.source ?? before.source,
+      overrides,
+      generation,
+      processGeneration: processChanged ? generation : before.processGeneration,
+      updatedAt: changed ? this.#parts.host.wallTime() : before.updatedAt,
+    };
+    this.#parts.store.saveService(next);
+    this.#stored = next;
+    this.fit();
+  }
+
+  /** Makes slots for all instances that there should be; those that are too many go when they have come to rest. */
+  fit(): void {
+    while (this.#instances.length < this.instancesDesired) this.ensureInstance(this.#instances.length);
+  }
+
+  /** Slots that there should not be any more, and in which nothing is left. */
+  dropSpareInstances(): void {
+    while (this.#instances.length > this.instancesDesired && this.#instances.at(-1)?.atRest) this.#instances.pop()?.close();
+  }
+
+  /** Adoption can find runs of instances that the spec does not have any more. */
+  ensureInstance(index: number): Instance {
+    for (let at = this.#instances.length; at <= index; at++) {
+      this.#instances.push(new Instance(instanceKey(this.key, at), at, this.#parts, () => this));
+    }
+    return this.#instances[index] as Instance;
+  }
+
+  close(): void {
+    for (const instance of this.#instances) instance.close();
+  }
+
+  launchOrder(index: number): LaunchOrder {
+    const { namespace, name } = this;
+    const { process } = this.spec;
+    const paths = instanceLogPaths(this.#stored, index, this.#logDir);
+    const instances = this.instancesDesired;
+    return { runId: newRunId(), namespace, service: name, index, instances, generation: this.generation, process, ...paths };
+  }
+
+  state(): StateWord {
+    const states = new Set(this.#instances.map((instance) => instance.state));
+    return byUrgency.find((state) => states.has(state)) ?? "stopped";
+  }
+
+  view(): ServiceView {
+    const { namespace, name, spec, overrides, generation, createdAt, updatedAt, source } = this.#stored;
+    const instances = this.#instances.map((instance) => instance.view());
+    return {
+      namespace,
+      name,
+      spec,
+      overrides,
+      generation,
+      createdAt,
+      updatedAt,
+      source,
+      desired: this.desired,
+      state: this.state(),
+      instancesDesired: this.instancesDesired,
+      instancesReady: instances.filter(({ ready }) => ready).length,
+      instances,
+      conditions: summed(instances.flatMap(({ conditions }) => conditions)),
+    };
+  }
+}
+
+/** Each kind once, with the instance that has had it longest. */
+function summed(conditions: readonly ConditionView[]): ConditionView[] {
+  const byType = new Map<string, ConditionView>();
+  for (const condition of conditions) {
+    const known = byType.get(condition.type);
+    if (!known || condition.since < known.since) byType.set(condition.type, condition);
+  }
+  return [...byType.values()];
+}
