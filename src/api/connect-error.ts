@@ -37,9 +37,8 @@ export type LogError = (error: unknown, method: string) => void;
 export function translateErrors(log: LogError): Interceptor {
   return (next) => async (request) => {
     const translate = (error: unknown): ConnectError => {
-      if (!(error instanceof ConnectError) && !(error instanceof PmError) && !request.signal.aborted) {
-        log(error, `${request.service.typeName}/${request.method.name}`);
-      }
+      if (isAbort(error) && request.signal.aborted) return ConnectError.from(request.signal.reason, Code.Canceled);
+      if (!(error instanceof ConnectError) && !(error instanceof PmError)) log(error, `${request.service.typeName}/${request.method.name}`);
       return connectErrorOf(error);
     };
     try {
@@ -49,6 +48,11 @@ export function translateErrors(log: LogError): Interceptor {
       throw translate(error);
     }
   };
+}
+
+/** What waiting functions throw when their signal is aborted: here, because the caller left or its deadline is over. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
 }
 
 // A stream fails after its handler has returned: an interceptor that only awaits `next` would never see it.

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
+import { State } from "../../../gen/pm/v1/common_pb.ts";
 import { CreateServiceRequestSchema, SignalServicesRequestSchema, StopServicesRequestSchema } from "../../../gen/pm/v1/supervisor_service_pb.ts";
 import { createValidator } from "../../../src/api/validator.ts";
 
@@ -61,7 +62,7 @@ describe("validator", () => {
   });
 
   test("an enum value that this pmd does not know is refused, so that a selector cannot select more than was meant", async () => {
-    const request = create(StopServicesRequestSchema, { selector: { names: ["*"], states: [4, 99] } });
+    const request = create(StopServicesRequestSchema, { selector: { names: ["*"], states: [State.RUNNING, 99 as State] } });
     expect(await validator.validate(StopServicesRequestSchema, request)).toEqual([
       { field: "selector.states[1]", message: "99 is no value of pm.v1.State" },
     ]);

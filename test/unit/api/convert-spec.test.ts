@@ -1,0 +1,146 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { describe, expect, test } from "vitest";
+import { RestartPolicy_Mode as Mode, ServiceSpecSchema } from "../../../gen/pm/v1/service_pb.ts";
+import { fromSpec, maskedValue, type SpecContext, toSpec } from "../../../src/api/convert-spec.ts";
+import { defaults } from "../../../src/core/spec.ts";
+import { PmError } from "../../../src/errors.ts";
+
+type SpecInit = MessageInitShape<typeof ServiceSpecSchema>;
+
+const sleep: SpecInit = { process: { command: { argv: ["sleep", "1"] } } };
+
+const everything: SpecInit = {
+  process: {
+    command: { shell: "exec sleep $1", args: ["60"] },
+    workingDirectory: "/srv",
+    environment: { vars: { KEY: "secret", EMPTY: "" }, files: [{ path: ".env", optional: true }], inherit: true },
+    stop: { signal: "int", command: { argv: ["bye"] }, grace: { seconds: 1n, nanos: 500_000_000 } },
+    logs: { stdout: "o.log", stderr: "e.log", rotate: { size: 4096n, backups: 0 } },
+  },
+  instances: 0,
+  autostart: false,
+  restart: {
+    policy: Mode.ON_FAILURE,
+    delay: { seconds: 0n },
+    maxDelay: { seconds: 2n },
+    jitter: 0,
+    resetAfter: { seconds: 3n },
+    maxRestarts: 0,
+    window: { seconds: 4n },
+    successExitCodes: [3, 143],
+  },
+  start: { settle: { seconds: 0n }, timeout: { seconds: 5n } },
+  reload: { signal: "1" },
+  labels: { tier: "web" },
+  description: "what it does",
+};
+
+const resolve = (init: SpecInit, context?: SpecContext) => toSpec(create(ServiceSpecSchema, init), context);
+
+describe("a spec on its way in", () => {
+  test("has the defaults of the documents where nothing was said", () => {
+    expect(resolve(sleep)).toEqual({
+      process: {
+        command: { argv: ["sleep", "1"], shell: "", args: [] },
+        workingDirectory: "",
+        environment: { vars: {}, files: [], inherit: false },
+        stop: { signal: "SIGTERM", graceMs: 10_000 },
+        logs: defaults.logs,
+      },
+      instances: 1,
+      autostart: true,
+      restart: defaults.restart,
+      start: defaults.start,
+      labels: {},
+      description: "",
+    });
+  });
+
+  test("keeps zeros and empty values that were said", () => {
+    const spec = resolve(everything);
+    expect(spec).toMatchObject({
+      instances: 0,
+      autostart: false,
+      start: { settleMs: 0, timeoutMs: 5000 },
+      restart: { mode: "on-failure", delayMs: 0, maxDelayMs: 2000, jitter: 0, resetAfterMs: 3000, maxRestarts: 0, windowMs: 4000 },
+      process: { stop: { graceMs: 1500 }, logs: { rotateBytes: 4096, backups: 0 }, environment: { vars: { EMPTY: "" } } },
+    });
+  });
+
+  test.for([
+    ["HUP", "SIGHUP"],
+    ["sighup", "SIGHUP"],
+    ["1", "SIGHUP"],
+    ["SIGIOT", "SIGABRT"],
+    ["15", "SIGTERM"],
+    ["", "SIGTERM"],
+  ])("the signal %j is %s", ([written, canonical]) => {
+    expect(resolve({ process: { ...sleep.process, stop: { signal: written } } } as SpecInit).process.stop.signal).toBe(canonical);
+  });
+
+  test("says all that is wrong at once, under the field of the request that holds it", () => {
+    const violations = violationsOf(() =>
+      resolve(
+        {
+          process: {
+            command: { argv: [""] },
+            workingDirectory: "here",
+            stop: { signal: "SIGNOPE" },
+            environment: { vars: { KEY: maskedValue } },
+          },
+          reload: { signal: "99" },
+        },
+        { field: 'services["web"]' },
+      ),
+    );
+    expect(violations.map(({ field }) => field)).toEqual([
+      'services["web"].process.working_directory',
+      'services["web"].process.command.argv[0]',
+      'services["web"].process.environment.vars["KEY"]',
+      'services["web"].process.stop.signal',
+      'services["web"].reload.signal',
+    ]);
+  });
+
+  test("cannot be changed any more", () => {
+    const spec = resolve(everything);
+    expect(() => (spec.process.command.args as string[]).push("x")).toThrow(TypeError);
+    expect(() => Object.assign(spec.process.environment.vars, { KEY: "x" })).toThrow(TypeError);
+  });
+});
+
+describe("a spec on its way out", () => {
+  test("comes back as the same spec when its values are revealed", () => {
+    for (const spec of [resolve(sleep), resolve(everything)]) expect(toSpec(fromSpec(spec, "revealed"))).toEqual(spec);
+  });
+
+  test("shows no value of a variable unless that was asked for", () => {
+    const spec = resolve(everything);
+    expect(fromSpec(spec, "masked").process?.environment?.vars).toEqual({ KEY: maskedValue, EMPTY: maskedValue });
+    expect(fromSpec(spec, "revealed").process?.environment?.vars).toEqual({ KEY: "secret", EMPTY: "" });
+  });
+
+  test("may be edited masked and sent back: masked values stay, others change", () => {
+    const stored = resolve(everything);
+    const edited = fromSpec(stored, "masked");
+    Object.assign(edited.process?.environment?.vars ?? {}, { EMPTY: "now", NEW: "1" });
+    expect(toSpec(edited, { stored }).process.environment.vars).toEqual({ KEY: "secret", EMPTY: "now", NEW: "1" });
+  });
+
+  test("a mask cannot stand for a variable that was never there, whatever objects inherit", () => {
+    const stored = resolve(everything);
+    const vars = { constructor: maskedValue };
+    const violations = violationsOf(() => resolve({ process: { ...sleep.process, environment: { vars } } } as SpecInit, { stored }));
+    expect(violations.map(({ field }) => field)).toEqual(['spec.process.environment.vars["constructor"]']);
+  });
+});
+
+function violationsOf(call: () => unknown) {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof PmError && error.reason === "INVALID_FIELD") return error.violations;
+    throw error;
+  }
+  throw new Error("nothing was wrong");
+}
