@@ -1,0 +1,67 @@
+import type { DatabaseSync } from "node:sqlite";
+import { transact } from "./transaction.ts";
+
+// Step n takes a store of version n to n + 1; the version is PRAGMA user_version. A step that has been released is never changed.
+// What the supervisor keeps is JSON in `record` and `ended`, beside the columns that are searched. So a stored type that gains a
+// required field needs a step too: one that writes the field into what is there.
+// The checks are read again by quick_check, which is how text that is no longer JSON is found when the store is opened.
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO meta VALUES ('epoch', lower(hex(randomblob(16))));
+
+  CREATE TABLE service (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    record TEXT NOT NULL CHECK (json_valid(record)),
+    PRIMARY KEY (namespace, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE resting (
+    instance TEXT PRIMARY KEY,
+    record TEXT NOT NULL CHECK (json_valid(record))
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE run (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    namespace TEXT NOT NULL,
+    service TEXT NOT NULL,
+    record TEXT NOT NULL CHECK (json_valid(record)),
+    ended TEXT CHECK (json_valid(ended)),
+    ended_at REAL
+  ) STRICT;
+  CREATE INDEX run_by_start ON run (namespace, service, number);
+  CREATE INDEX run_by_end ON run (namespace, service, ended_at, number) WHERE ended_at IS NOT NULL;
+
+  CREATE TABLE event (
+    sequence INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    record TEXT NOT NULL CHECK (json_valid(record))
+  ) STRICT;
+  `,
+];
+
+const tables = ["meta", "service", "resting", "run", "event"];
+
+export function readVersion(db: DatabaseSync): number {
+  return db.prepare("PRAGMA user_version").get()?.user_version as number;
+}
+
+/** Each step is there whole or not at all, and on disk before the next one begins. */
+export function migrate(db: DatabaseSync, steps = migrations): void {
+  for (const [version, step] of steps.entries()) {
+    if (version < readVersion(db)) continue;
+    transact(db, "durable", () => db.exec(`${step}; PRAGMA user_version = ${version + 1}`));
+  }
+}
+
+export function hasTables(db: DatabaseSync): boolean {
+  const found = new Set(
+    db
+      .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+      .all()
+      .map((row) => row.name),
+  );
+  return tables.every((name) => found.has(name));
+}

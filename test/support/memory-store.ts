@@ -1,0 +1,119 @@
+import { randomUUID } from "node:crypto";
+import { serviceKey } from "../../src/core/names.ts";
+import { storeUnavailable } from "../../src/errors.ts";
+import type { Resting, Store, StoredEvent, StoredExit, StoredRun, StoredService } from "../../src/supervisor/store.ts";
+
+/** What a store does, without a disk. What goes in and comes out is copied, as a disk would. */
+export class MemoryStore implements Store {
+  readonly epoch = randomUUID();
+  /** While set, intent cannot be written. */
+  failure: Error | undefined;
+  readonly #runsKept: number;
+  readonly #services = new Map<string, StoredService>();
+  readonly #resting = new Map<string, Resting>();
+  /** By id, oldest first. */
+  readonly #runs = new Map<string, StoredRun>();
+  readonly #events = new Map<number, StoredEvent>();
+
+  constructor({ runsKept = 100 } = {}) {
+    this.#runsKept = runsKept;
+  }
+
+  listServices(): StoredService[] {
+    return copy([...this.#services.values()].sort(byName));
+  }
+
+  saveService(service: StoredService): void {
+    if (this.failure) throw storeUnavailable(this.failure);
+    this.#services.set(serviceKey(service.namespace, service.name), copy(service));
+  }
+
+  deleteService(namespace: string, name: string): void {
+    if (this.failure) throw storeUnavailable(this.failure);
+    const key = serviceKey(namespace, name);
+    this.#services.delete(key);
+    for (const run of this.#runsOf(namespace, name)) this.#runs.delete(run.id);
+    for (const instance of this.#resting.keys()) if (instance.startsWith(`${key}#`)) this.#resting.delete(instance);
+  }
+
+  saveResting(instance: string, resting: Resting | undefined): void {
+    if (resting) this.#resting.set(instance, copy(resting));
+    else this.#resting.delete(instance);
+  }
+
+  listResting(): Map<string, Resting> {
+    return new Map(copy([...this.#resting]));
+  }
+
+  beginRun(run: StoredRun): void {
+    const end = this.#runs.get(run.id)?.end ?? run.end;
+    this.#runs.set(run.id, copy(end ? { ...run, end } : run));
+  }
+
+  endRun(runId: string, end: StoredExit): void {
+    const run = this.#runs.get(runId);
+    if (!run) return;
+    if (!run.end) this.#runs.set(runId, copy({ ...run, end }));
+    this.#forgetOldRuns(run.namespace, run.service);
+  }
+
+  completeRun(runId: string, end: StoredExit): void {
+    const run = this.#runs.get(runId);
+    if (run?.end) this.#runs.set(runId, copy({ ...run, end }));
+  }
+
+  findRun(runId: string): StoredRun | undefined {
+    const run = this.#runs.get(runId);
+    return run && copy(run);
+  }
+
+  listRuns(namespace: string, service: string, limit: number): StoredRun[] {
+    return copy(this.#runsOf(namespace, service).reverse().slice(0, limit));
+  }
+
+  appendEvent(event: StoredEvent): void {
+    this.#events.set(event.sequence, copy(event));
+  }
+
+  readEvents(afterSequence: number, limit: number): StoredEvent[] {
+    return copy(this.#eventsInOrder().filter(({ sequence }) => sequence > afterSequence)).slice(0, limit);
+  }
+
+  eventRange(): { oldest: number; newest: number } {
+    const events = this.#eventsInOrder();
+    return { oldest: events[0]?.sequence ?? 0, newest: events.at(-1)?.sequence ?? 0 };
+  }
+
+  flush(): void {}
+
+  close(): void {}
+
+  #runsOf(namespace: string, service: string): StoredRun[] {
+    return [...this.#runs.values()].filter((run) => run.namespace === namespace && run.service === service);
+  }
+
+  #forgetOldRuns(namespace: string, service: string): void {
+    const ended = this.#runsOf(namespace, service)
+      .reverse()
+      .filter((run) => run.end);
+    const byEnd = ended.sort((a, b) => (b.end?.endedAt ?? 0) - (a.end?.endedAt ?? 0));
+    for (const run of byEnd.slice(this.#runsKept)) this.#runs.delete(run.id);
+  }
+
+  #eventsInOrder(): StoredEvent[] {
+    return [...this.#events.values()].sort((a, b) => a.sequence - b.sequence);
+  }
+}
+
+function byName(a: StoredService, b: StoredService): number {
+  return compare(a.namespace, b.namespace) || compare(a.name, b.name);
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function copy<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}
