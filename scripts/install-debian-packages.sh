@@ -1,0 +1,35 @@
+#!/bin/sh
+# What the tests need of a Debian machine beside Node: a program and its package each. Installs what is missing and nothing else.
+set -eu
+
+programs="nginx:nginx-light curl:curl jq:jq strace:strace python3:python3 ps:procps setsid:util-linux tar:tar git:git"
+
+PATH=$PATH:/usr/sbin:/sbin
+missing=
+for program in $programs; do
+  command -v "${program%%:*}" >/dev/null || missing="$missing ${program#*:}"
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+  echo "the tests need these packages, and there is no apt-get to install them with:$missing" >&2
+  exit 1
+fi
+[ "$(id -u)" = 0 ] || exec sudo "$0"
+
+# A server that is installed for the tests shall not be started for the host.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  trap 'rm -f $policy' EXIT
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod 755 $policy
+fi
+
+echo "installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+quietly() { # says nothing unless it fails
+  output=$("$@" 2>&1) || { echo "$output" >&2; exit 1; }
+}
+quietly apt-get -q update
+# shellcheck disable=SC2086 # one word a package
+quietly apt-get -q install --yes --no-install-recommends $missing
