@@ -12,6 +12,8 @@ export interface EventPage {
   readonly dropped: number;
 }
 
+const pageSize = 256;
+
 /** Numbered facts. They are on disk, and everybody reads them from there at their own pace. */
 export class EventLog {
   readonly #store: Store;
@@ -31,9 +33,20 @@ export class EventLog {
     this.#wake.notify();
   }
 
-  /** The cursor that stands before the last `count` events. */
-  cursorBefore(count: number): string {
-    return this.#cursor(Math.max(0, this.#newest - count));
+  /** The cursor that stands before the last `count` events that are admitted. */
+  cursorBefore(count: number, admits: (event: StoredEvent) => boolean): string {
+    let left = count;
+    let before = this.#newest;
+    while (left > 0 && before > 0) {
+      const page = this.#store.readEvents(Math.max(0, before - pageSize), pageSize).filter(({ sequence }) => sequence <= before);
+      if (page.length === 0) break;
+      for (const event of page.reverse()) {
+        if (left === 0) break;
+        before = event.sequence - 1;
+        if (admits(event)) left -= 1;
+      }
+    }
+    return this.#cursor(before);
   }
 
   get oldestCursor(): string {
@@ -52,7 +65,7 @@ export class EventLog {
   /** Pages as they come; an empty one after `idleMs` of silence, as a sign of life. */
   async *follow(cursor: string, signal: AbortSignal, idleMs: number): AsyncGenerator<EventPage> {
     for (let at = cursor; !signal.aborted; ) {
-      const page = this.read(at, 256);
+      const page = this.read(at, pageSize);
       at = page.cursor;
       if (page.events.length > 0 || page.dropped > 0) {
         yield page;

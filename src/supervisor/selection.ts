@@ -35,6 +35,32 @@ export function select(selector: Selector, services: readonly SupervisedService[
   return unique(candidates.filter(({ service }) => hasLabels(service, selector) && hasState(service, selector)));
 }
 
+/** Whether a read with this selector would have the service among its answers. */
+export function isSelected(selector: Selector, service: SupervisedService): boolean {
+  if (!hasLabels(service, selector) || !hasState(service, selector)) return false;
+  if (selector.names.length === 0) return matchesWildcard(selector.namespace || (isEmpty(selector) ? "*" : defaultNamespace), service.namespace);
+  return selector.names.some((text) => {
+    const parsed = parseName(text, selector.namespace || defaultNamespace);
+    return parsed !== undefined && matchesWildcard(parsed.namespace, service.namespace) && matchesWildcard(parsed.name, service.name);
+  });
+}
+
+/** Events outlive their services: they are selected by name alone. An event about pmd itself is selected by "all". */
+export function isEventSelected(selector: Selector, subject: string): boolean {
+  if (selector.names.length === 0) return subject === "" ? selector.all || isEmpty(selector) : inNamespace(selector, subject);
+  const about = parseName(subject);
+  return selector.names.some((text) => {
+    const wanted = parseName(text, selector.namespace || defaultNamespace);
+    if (!about || !wanted) return false;
+    if (wanted.index !== undefined && about.index !== undefined && wanted.index !== about.index) return false;
+    return matchesWildcard(wanted.namespace, about.namespace) && matchesWildcard(wanted.name, about.name);
+  });
+}
+
+function inNamespace(selector: Selector, subject: string): boolean {
+  return matchesWildcard(selector.namespace || (isEmpty(selector) ? "*" : defaultNamespace), parseName(subject)?.namespace ?? "");
+}
+
 function isEmpty({ names, labels, states, all }: Selector): boolean {
   return !all && names.length === 0 && states.length === 0 && Object.keys(labels).length === 0;
 }

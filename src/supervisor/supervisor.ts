@@ -20,7 +20,7 @@ import type { Host } from "./host.ts";
 import type { Instance, InstanceParts } from "./instance.ts";
 import { instanceLogPaths } from "./log-paths.ts";
 import { type Goal, reachGoal, targetView, type Wait } from "./outcome.ts";
-import { everything, type Selector, select, selectForRead, type Target } from "./selection.ts";
+import { everything, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
 import { StartGate } from "./start-gate.ts";
 import type { Store, StoredRun, StoredService } from "./store.ts";
 import { SupervisedService } from "./supervised-service.ts";
@@ -97,8 +97,10 @@ export class Supervisor {
     return this.#get(name).view();
   }
 
-  find(key: string): ServiceView | undefined {
-    return this.#services.get(key)?.view();
+  /** The service of this full name, if the selector selects it. */
+  find(key: string, selector?: Selector): ServiceView | undefined {
+    const service = this.#services.get(key);
+    return service && (!selector || isSelected(selector, service)) ? service.view() : undefined;
   }
 
   runs(name: string, limit: number): StoredRun[] {

@@ -1,0 +1,145 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type InstanceEvent, type InstanceModel, initialModel } from "../../../src/core/state.ts";
+import { proveMs, transition } from "../../../src/core/transition.ts";
+import { context, exit, machineTable, modelIn, states } from "../../support/machine-table.ts";
+
+export const expectedTable = `
+                  start                stop                restart             clear           spawned         orphaned               gone            timeout
+stopped           starting+spawn       .                   starting+spawn      .               .               .                      .               .
+waiting           .                    stopped             .                   starting+spawn  .               .                      .               .
+starting          .                    stopping/stop+ask   stopping/start+ask  .               starting/alive  stopping/recover+kill  backoff         stopping/recover+kill
+starting/alive    .                    stopping/stop+ask   stopping/start+ask  .               .               stopping/recover+kill  backoff         running
+running           .                    stopping/stop+ask   stopping/start+ask  .               .               stopping/recover+kill  backoff         .
+stopping/stop     stopping/start       .                   stopping/start      .               .               .                      stopped         stopping/stop+kill
+stopping/start    .                    stopping/stop       .                   .               .               .                      starting+spawn  stopping/start+kill
+stopping/recover  stopping/start       stopping/stop       stopping/start      .               .               .                      backoff         stopping/recover+kill
+backoff           starting+spawn       stopped             starting+spawn      .               .               .                      .               starting+spawn
+exited            starting+spawn       .                   starting+spawn      .               .               .                      .               .
+failed            starting+spawn       .                   starting+spawn      .               .               .                      .               .`;
+
+describe("the machine", () => {
+  it("is this table", () => {
+    expect(normalized(machineTable())).toEqual(normalized(expectedTable));
+  });
+
+  it("waits where it would start and may not yet", () => {
+    for (const name of ["stopped", "backoff", "exited", "failed"] as const) {
+      const [next, effects] = transition(modelIn(stateOf(name)), { type: "start" }, { ...context, clear: false });
+      expect([next.state.phase, effects]).toEqual(["waiting", []]);
+    }
+  });
+
+  it("gives the first kill a deadline to be proven, and kills again until it is", () => {
+    let model = modelIn({ phase: "stopping", next: "stop", deadline: 0, kills: 0 });
+    for (const kills of [1, 2, 3]) {
+      const [next, effects] = transition(model, { type: "timeout" }, context);
+      expect(next.state).toMatchObject({ phase: "stopping", kills, deadline: context.now + proveMs });
+      expect(effects).toEqual([{ type: "kill" }]);
+      model = next;
+    }
+  });
+
+  it("gives a stop its own grace period, and a second stop only a shorter one", () => {
+    const [first] = transition(modelIn({ phase: "running" }), { type: "stop", graceMs: 3000 }, context);
+    expect(first.state).toMatchObject({ deadline: context.now + 3000 });
+    expect(transition(first, { type: "stop", graceMs: 60_000 }, context)[0]).toBe(first);
+    expect(transition(first, { type: "stop", graceMs: 0 }, context)[0].state).toMatchObject({ deadline: context.now });
+  });
+
+  it("remembers why it ended a run: the first reason wins", () => {
+    const [replaced] = transition(modelIn({ phase: "running" }), { type: "restart" }, context);
+    const [stopped] = transition(replaced, { type: "stop" }, context);
+    expect(stopped.state).toMatchObject({ next: "stop", cause: "replaced" });
+  });
+
+  it("takes an end after the reset time for the first failure, and doubles the delay of an earlier one", () => {
+    const failing = { ...modelIn({ phase: "running" }), failures: 3 };
+    const soon = transition(failing, { type: "gone", exit }, context)[0];
+    const late = transition(failing, { type: "gone", exit: { ...exit, uptimeMs: 60_000 } }, context)[0];
+    expect([soon.failures, late.failures]).toEqual([4, 1]);
+    expect([deadlineOf(soon) - context.now, deadlineOf(late) - context.now]).toEqual([4000, 500]);
+  });
+
+  it("forgets failures, restarts and ends at a manual start or restart", () => {
+    const worn: InstanceModel = { state: { phase: "failed", reason: "" }, failures: 9, restarts: 9, ends: [1, 2, 3] };
+    for (const type of ["start", "restart"] as const) {
+      expect(transition(worn, { type }, context)[0]).toMatchObject({ failures: 0, restarts: 0, ends: [] });
+    }
+  });
+});
+
+describe("in any order of events", () => {
+  // A model of the world: a run is alive from the spawn until its end, and only such events come as the world can send.
+  const action = fc.constantFrom("start", "stop", "restart", "clear", "spawned", "orphaned", "gone", "timeout");
+
+  it("there are never two runs, nothing that ends by itself lacks a deadline, and the phase agrees with whether something is alive", () => {
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 60 }), fc.boolean(), (actions, clear) => {
+        let model = initialModel;
+        let alive = false;
+        for (const type of actions) {
+          if (type === "clear" && model.state.phase !== "waiting") continue;
+          if (["spawned", "orphaned", "gone"].includes(type) && !alive) continue;
+          if (type === "timeout" && !("deadline" in model.state)) continue;
+          const [next, effects] = transition(model, (type === "gone" ? { type, exit } : { type }) as InstanceEvent, {
+            ...context,
+            clear: clear || type === "clear",
+          });
+          if (type === "gone") alive = false;
+          for (const effect of effects) {
+            if (effect.type !== "spawn") continue;
+            expect(alive).toBe(false);
+            alive = true;
+          }
+          model = next;
+          expect(["starting", "running", "stopping"].includes(model.state.phase)).toBe(alive);
+          expect("deadline" in model.state).toBe(["starting", "stopping", "backoff"].includes(model.state.phase));
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it("after a stop nothing but a start or a restart leads to a spawn", () => {
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 30 }), fc.array(action, { maxLength: 30 }), (before, after) => {
+        let model = play(initialModel, before).model;
+        model = transition(model, { type: "stop" }, context)[0];
+        const quiet = after.filter((type) => type !== "start" && type !== "restart");
+        const { model: last, spawns } = play(model, quiet);
+        expect(spawns).toBe(0);
+        expect(["stopped", "stopping", "exited", "failed"]).toContain(last.state.phase);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});
+
+function play(start: InstanceModel, actions: readonly string[]): { model: InstanceModel; spawns: number } {
+  let model = start;
+  let spawns = 0;
+  for (const type of actions) {
+    const [next, effects] = transition(model, (type === "gone" ? { type, exit } : { type }) as InstanceEvent, context);
+    spawns += effects.filter((effect) => effect.type === "spawn").length;
+    model = next;
+  }
+  return { model, spawns };
+}
+
+function deadlineOf({ state }: InstanceModel): number {
+  return "deadline" in state ? state.deadline : Number.NaN;
+}
+
+function stateOf(name: keyof typeof states) {
+  const state = states[name];
+  if (!state) throw new Error(`no state ${name}`);
+  return state;
+}
+
+function normalized(table: string): string[] {
+  return table
+    .trim()
+    .split("\n")
+    .map((row) => row.trim().replaceAll(/ +/g, " "));
+}
