@@ -1,0 +1,189 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { Agent } from "node:http";
+import { join, resolve } from "node:path";
+import type { DescService } from "@bufbuild/protobuf";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
+import { eventually } from "./eventually.ts";
+import { type FoundProcess, findProcesses } from "./find-processes.ts";
+import { type Outcome, type ProgramOptions, runProgram } from "./run-program.ts";
+import { makeTempDir, type TempDir } from "./temp-dir.ts";
+
+export interface DaemonOptions {
+  /** More flags for pmd. */
+  readonly args?: readonly string[];
+  /** More variables for pmd. */
+  readonly env?: Record<string, string>;
+}
+
+const sources = { pmd: "src/main.ts", pmctl: "cli/main.ts" };
+const built = { pmd: "dist/pmd.js", pmctl: "dist/pmctl.js" };
+const { pmd, pmctl } = process.env.PM_TEST_BUILT ? built : sources;
+const programs = { pmd: resolve(pmd), pmctl: resolve(pmctl) };
+
+/** A pmd of its own for one test, from source, or as it is published where PM_TEST_BUILT is set: `await using daemon = await startDaemon()`. */
+export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaemon> {
+  const daemon = new TestDaemon(options);
+  try {
+    await daemon.start();
+    return daemon;
+  } catch (error) {
+    await daemon.abandon();
+    throw error;
+  }
+}
+
+export class TestDaemon implements AsyncDisposable {
+  readonly root: string;
+  readonly stateDir: string;
+  readonly runtimeDir: string;
+  readonly logDir: string;
+  /** The home directory of pmd, and so of its services, and of pmctl. */
+  readonly home: string;
+  readonly socket: string;
+  readonly transport: Transport;
+  /** Variables by which a program started by the test can be told from all others. pmd has them; a service has what its spec says. */
+  readonly mark: { readonly PM_TEST_MARK: string };
+  readonly #options: DaemonOptions;
+  readonly #dir: TempDir = makeTempDir();
+  readonly #logFile: string;
+  #child: ChildProcess | undefined;
+
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+    this.root = this.#dir.path;
+    this.stateDir = join(this.root, "state");
+    this.runtimeDir = join(this.root, "run");
+    this.logDir = join(this.root, "logs");
+    this.socket = join(this.runtimeDir, "pmd.sock");
+    this.home = join(this.root, "home");
+    mkdirSync(this.home);
+    this.mark = { PM_TEST_MARK: this.root };
+    this.#logFile = join(this.root, "pmd.log");
+    // No connection outlives its call, so that what pmd does with open ones at its end is not part of every test.
+    const nodeOptions = { socketPath: this.socket, agent: new Agent({ keepAlive: false }) };
+    this.transport = createConnectTransport({ baseUrl: "http://pmd", httpVersion: "1.1", nodeOptions });
+  }
+
+  /** Its process. */
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error("pmd is not running");
+    return this.#child.pid;
+  }
+
+  /** pmd's own log. */
+  get log(): string {
+    return readIfThere(this.#logFile);
+  }
+
+  client<S extends DescService>(service: S): Client<S> {
+    return createClient(service, this.transport);
+  }
+
+  /** Runs pmctl against this pmd, off the terminal, with a home directory of its own. */
+  pmctl(args: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
+    const env = { ...this.#environment(), PMCTL_SOCK: this.socket, ...options.env };
+    return runProgram([process.execPath, programs.pmctl, ...args], { cwd: this.home, ...options, env });
+  }
+
+  /** Resolves when it answers. */
+  async start(): Promise<void> {
+    const dirs = ["--state-dir", this.stateDir, "--runtime-dir", this.runtimeDir, "--log-dir", this.logDir, "--socket", this.socket];
+    const log = ["--log-file", this.#logFile, "--log-level", "debug"];
+    const child = spawn(process.execPath, [programs.pmd, ...dirs, ...log, ...(this.#options.args ?? [])], {
+      cwd: this.home,
+      env: { ...this.#environment(), ...this.#options.env },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      stderr += text;
+    });
+    this.#child = child;
+    await eventually(() => hasEnded(child) || this.client(DaemonService).getInfo({}, { timeoutMs: 2000 }));
+    if (hasEnded(child)) throw new Error(`pmd ended before it answered\n${stderr}${this.log}`);
+  }
+
+  /** SIGKILL to pmd, and to nothing else. */
+  async kill9(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** Ends pmd as a service manager would: services run on. */
+  async stop(): Promise<void> {
+    await this.#end("SIGTERM");
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Stops every service, ends pmd and the pump, and fails if anything is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (!this.#child || hasEnded(this.#child)) await this.start();
+      await this.client(DaemonService).shutdown({ stopServices: true }, { timeoutMs: 30_000 });
+      await this.#ended();
+      // The pump goes last: shims wait until it has taken everything.
+      const pump = Number(readIfThere(join(this.runtimeDir, "pump/pid")));
+      await eventually(() => this.#processes().every(({ pid }) => pid === pump));
+      for (const { pid } of this.#processes()) process.kill(pid, "SIGTERM");
+      await eventually(() => this.#processes().length === 0);
+    } catch (error) {
+      const left = this.#processes().map(({ pid, command }) => `  ${pid} ${command}`);
+      const story = [`the test leaves something behind: ${error}`, ...left, this.log].join("\n");
+      await this.abandon();
+      throw new Error(story, { cause: error });
+    }
+    await this.#dir[Symbol.asyncDispose]();
+  }
+
+  /** Ends whatever is left of it, without asking whether that is right. */
+  async abandon(): Promise<void> {
+    await eventually(() => {
+      const left = this.#processes();
+      for (const { pid } of left) kill(pid);
+      return left.length === 0;
+    });
+    await this.#dir[Symbol.asyncDispose]();
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    process.kill(this.pid, signal);
+    await this.#ended();
+  }
+
+  async #ended(): Promise<void> {
+    if (this.#child && !hasEnded(this.#child)) await once(this.#child, "exit", { signal: AbortSignal.timeout(30_000) });
+    this.#child = undefined;
+  }
+
+  #processes(): FoundProcess[] {
+    return findProcesses([this.root]);
+  }
+
+  #environment(): Record<string, string> {
+    const { PATH = "", LANG = "C.UTF-8" } = process.env;
+    return { PATH, LANG, HOME: this.home, NO_COLOR: "1", ...this.mark };
+  }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended since it was found.
+  }
+}
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
