@@ -4,7 +4,7 @@ import { type InstanceEvent, type InstanceModel, initialModel } from "../../../s
 import { proveMs, transition } from "../../../src/core/transition.ts";
 import { context, exit, machineTable, modelIn, states } from "../../support/machine-table.ts";
 
-export const expectedTable = `
+const expectedTable = `
                   start                stop                restart             clear           spawned         orphaned               gone            timeout
 stopped           starting+spawn       .                   starting+spawn      .               .               .                      .               .
 waiting           .                    stopped             .                   starting+spawn  .               .                      .               .

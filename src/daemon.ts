@@ -1,0 +1,99 @@
+import { mkdirSync } from "node:fs";
+import { translateErrors } from "./api/connect-error.ts";
+import type { Daemon } from "./api/daemon-service.ts";
+import { listen } from "./api/listen.ts";
+import { routes } from "./api/routes.ts";
+import { validateRequests } from "./api/validate-request.ts";
+import { createValidator } from "./api/validator.ts";
+import { PosixHost } from "./host/posix-host.ts";
+import { directoryId, lockDirectory } from "./lock.ts";
+import type { Logger } from "./logger.ts";
+import type { Settings } from "./settings.ts";
+import { openStore } from "./store/open-store.ts";
+import { Supervisor } from "./supervisor/supervisor.ts";
+
+/** Calls that are under way when pmd ends have this long to finish. */
+const closeGraceMs = 2000;
+
+export interface RunningDaemon {
+  /** Resolves when a client has asked for the end. */
+  readonly ended: Promise<void>;
+  /** Stops answering and lets go of everything; services run on. */
+  close(): Promise<void>;
+}
+
+/** Builds every part and joins them; the only place that knows them all. */
+export async function startDaemon(settings: Settings, version: string, log: Logger): Promise<RunningDaemon> {
+  makeDirectories(settings);
+  const locks = [await lockDirectory(settings.stateDir, settings), await lockDirectory(settings.runtimeDir, settings)];
+  const { store, setAside } = openStore(settings.stateDir);
+  if (setAside) log.error({ setAside }, "the store was damaged: it was set aside, and a new one begun; what runs is still looked after");
+  const say = (message: string, details: object) => log.info(details, message);
+  const host = new PosixHost({ runtimeDir: settings.runtimeDir, id: directoryId(settings.stateDir), log: say });
+  const supervisor = new Supervisor({
+    host,
+    store,
+    logDir: settings.logDir,
+    log: say,
+    peakMemoryBytes: () => 0,
+    lastLines: async () => [],
+  });
+  supervisor.open();
+  const end = Promise.withResolvers<void>();
+  const startedAt = Date.now();
+  const daemon: Daemon = {
+    ...settings,
+    version,
+    startedAt,
+    bootId: host.bootId,
+    capabilities: () => [
+      { id: "cgroup.kill", available: host.cgroups.available, detail: host.cgroups.available ? host.cgroups.root : host.cgroups.reason },
+    ],
+    problems: () => [],
+    counts: () => {
+      const services = supervisor.list();
+      const instancesRunning = services.flatMap(({ instances }) => instances).filter(({ state }) => state === "running").length;
+      return { services: services.length, instancesRunning, adopted: supervisor.adopted };
+    },
+    pumpPid: () => 0,
+    stopServices: (timeoutMs, signal) => supervisor.stopAll(timeoutMs, signal),
+    end: () => setImmediate(end.resolve),
+  };
+  const logError = (error: unknown, where: string) => log.error({ err: error, where }, "a call failed");
+  const listener = await listen({
+    path: settings.socket,
+    mode: settings.socketMode,
+    owner: settings.socketOwner,
+    group: settings.socketGroup,
+    routes: routes({ daemon, supervisor }),
+    interceptors: [translateErrors(logError), validateRequests(createValidator())],
+    log: logError,
+  });
+  log.info({ version, socket: settings.socket, adopted: supervisor.adopted, cgroups: host.cgroups }, "pmd is ready");
+
+  let closing: Promise<void> | undefined;
+  return {
+    ended: end.promise,
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+
+  async function close(): Promise<void> {
+    supervisor.events.append({ type: "daemon_stopping", message: "pmd ends" });
+    await listener.close(closeGraceMs);
+    supervisor.close();
+    host.close();
+    store.close();
+    for (const lock of locks) lock.release();
+  }
+}
+
+/** The socket's directory may be entered by all when root serves others; what is in it has its own modes. */
+function makeDirectories({ stateDir, runtimeDir, logDir }: Settings): void {
+  const isRoot = process.getuid?.() === 0;
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  mkdirSync(runtimeDir, { recursive: true, mode: isRoot ? 0o755 : 0o700 });
+  mkdirSync(logDir, { recursive: true, mode: 0o750 });
+}

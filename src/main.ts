@@ -1,0 +1,68 @@
+import pkg from "../package.json" with { type: "json" };
+import { PmError } from "./errors.ts";
+import { closeForeignDescriptors } from "./foreign-descriptors.ts";
+import { parseSettings } from "./settings.ts";
+
+// pmd: flags → settings → daemon. The first signal ends it gracefully, the second at once; services run on in either case.
+
+const exitCodes = { failed: 1, usage: 2, bug: 70 } as const;
+
+await main(process.argv.slice(2));
+
+async function main(argv: readonly string[]): Promise<void> {
+  const settings = readSettings(argv, pkg.version);
+  if ("print" in settings) {
+    process.stdout.write(settings.print);
+    return;
+  }
+  closeForeignDescriptors();
+  const { createLogger } = await import("./logger.ts");
+  const { startDaemon } = await import("./daemon.ts");
+  const log = createLogger(settings.logFile, settings.logLevel);
+  // An exception that nobody expected leaves a state that nobody knows; the next pmd finds everything in the run directories.
+  process.on("uncaughtException", (error) => {
+    log.fatal({ err: error }, "a bug: pmd ends, services run on");
+    process.exit(exitCodes.bug);
+  });
+  try {
+    const daemon = await startDaemon(settings, pkg.version, log);
+    onSignals((signal) => {
+      log.info({ signal }, "pmd ends, services run on");
+      daemon.close().then(() => process.exit(0), crash);
+    });
+    await daemon.ended;
+    await daemon.close();
+    process.exit(0);
+  } catch (error) {
+    log.fatal({ err: error instanceof PmError ? undefined : error }, (error as Error).message);
+    if (settings.logFile !== "") process.stderr.write(`pmd: ${(error as Error).message}\n`);
+    process.exit(error instanceof PmError ? exitCodes.usage : exitCodes.failed);
+  }
+}
+
+function readSettings(argv: readonly string[], version: string) {
+  try {
+    return parseSettings(argv, version);
+  } catch (error) {
+    process.stderr.write(`pmd: ${(error as Error).message}\nTry "pmd --help".\n`);
+    return process.exit(exitCodes.usage);
+  }
+}
+
+function onSignals(end: (signal: string) => void): void {
+  let ending = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      if (ending) process.exit(128 + 15);
+      ending = true;
+      end(signal);
+    });
+  }
+  // A terminal that is closed is no reason to stop watching services.
+  process.on("SIGHUP", () => undefined);
+}
+
+function crash(error: unknown): never {
+  process.stderr.write(`pmd: ${error instanceof Error ? error.stack : error}\n`);
+  return process.exit(exitCodes.bug);
+}
