@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { Agent } from "node:http";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -51,6 +51,8 @@ export class TestDaemon implements AsyncDisposable {
   readonly #dir: TempDir = makeTempDir();
   readonly #logFile: string;
   #child: ChildProcess | undefined;
+  /** The group that pmd keeps the groups of its runs in. */
+  #cgroup: string | undefined;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -103,8 +105,11 @@ export class TestDaemon implements AsyncDisposable {
       stderr += text;
     });
     this.#child = child;
-    await eventually(() => hasEnded(child) || this.client(DaemonService).getInfo({}, { timeoutMs: 2000 }));
-    if (hasEnded(child)) throw new Error(`pmd ended before it answered\n${stderr}${this.log}`);
+    const ask = () => this.client(DaemonService).getInfo({}, { timeoutMs: 2000 });
+    const answer = await eventually(async () => (hasEnded(child) ? "ended" : ask()));
+    if (answer === "ended") throw new Error(`pmd ended before it answered\n${stderr}${this.log}`);
+    const cgroups = answer.capabilities.find(({ id }) => id === "cgroup.kill");
+    if (cgroups?.available) this.#cgroup = cgroups.detail;
   }
 
   /** SIGKILL to pmd, and to nothing else. */
@@ -139,7 +144,7 @@ export class TestDaemon implements AsyncDisposable {
       await this.abandon();
       throw new Error(story, { cause: error });
     }
-    await this.#dir[Symbol.asyncDispose]();
+    await this.#remove();
   }
 
   /** Ends whatever is left of it, without asking whether that is right. */
@@ -149,6 +154,11 @@ export class TestDaemon implements AsyncDisposable {
       for (const { pid } of left) kill(pid);
       return left.length === 0;
     });
+    await this.#remove();
+  }
+
+  async #remove(): Promise<void> {
+    if (this.#cgroup !== undefined) removeEmptyCgroup(this.#cgroup);
     await this.#dir[Symbol.asyncDispose]();
   }
 
@@ -163,7 +173,7 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   #processes(): FoundProcess[] {
-    return findProcesses([this.root]);
+    return findProcesses(this.#cgroup === undefined ? [this.root] : [this.root, basename(this.#cgroup)]);
   }
 
   #environment(): Record<string, string> {
@@ -186,4 +196,13 @@ function kill(pid: number): void {
 
 function readIfThere(path: string): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
+
+/** The next pmd would sweep these; a test has no next one. */
+function removeEmptyCgroup(path: string): void {
+  if (!existsSync(path)) return;
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeEmptyCgroup(join(path, entry.name));
+  }
+  rmdirSync(path);
 }
