@@ -1,0 +1,48 @@
+import { defaults, type ServiceSpec } from "../../src/core/spec.ts";
+import { everything, type Selector } from "../../src/supervisor/selection.ts";
+import { Supervisor } from "../../src/supervisor/supervisor.ts";
+import { FakeHost } from "./fake-host.ts";
+import { MemoryStore } from "./memory-store.ts";
+
+export const never = new AbortController().signal;
+export const ready = { level: "ready" } as const;
+export const accepted = { level: "accepted" } as const;
+
+export function named(...names: string[]): Selector {
+  return { ...everything, all: false, namespace: "", names };
+}
+
+/** A spec that says nothing special. */
+export function plainSpec(change: Partial<ServiceSpec> = {}): ServiceSpec {
+  return {
+    process: {
+      command: { argv: ["program"], shell: "", args: [] },
+      workingDirectory: "/",
+      environment: { vars: {}, files: [], inherit: false },
+      stop: defaults.stop,
+      logs: defaults.logs,
+    },
+    instances: 1,
+    autostart: true,
+    restart: { ...defaults.restart, jitter: 0 },
+    start: defaults.start,
+    labels: {},
+    description: "",
+    ...change,
+  };
+}
+
+/** A supervisor over a fake host and a store in memory; `again` is what a pmd that is started anew on the same store would be. */
+export function supervised(host = new FakeHost(), store = new MemoryStore()) {
+  const supervisor = new Supervisor({
+    host,
+    store,
+    logDir: "/logs",
+    log: () => undefined,
+    peakMemoryBytes: () => 0,
+    lastLines: async () => ["its last words"],
+  });
+  supervisor.open();
+  const eventTypes = () => supervisor.events.read(supervisor.events.oldestCursor, 10_000).events.map(({ type }) => type);
+  return { supervisor, host, store, eventTypes };
+}

@@ -1,0 +1,166 @@
+import { describe, expect, it } from "vitest";
+import { FakeHost } from "../../support/fake-host.ts";
+import { MemoryStore } from "../../support/memory-store.ts";
+import { accepted, named, never, plainSpec, ready, supervised } from "../../support/supervised.ts";
+
+const web = { namespace: "default", name: "web", spec: plainSpec() };
+
+async function withWeb(spec = plainSpec()) {
+  const all = supervised();
+  await all.supervisor.create({ ...web, spec }, accepted, never);
+  await all.host.pass(2000);
+  return all;
+}
+
+describe("an instance that ends by itself", () => {
+  it("is started again after its delay, and counts its restarts", async () => {
+    const { supervisor, host } = await withWeb();
+    host.newest.end({ status: 2 });
+    const [instance] = supervisor.get("web").instances;
+    expect(instance).toMatchObject({ state: "backoff", nextStartAt: host.wallTime() + 500, lastExit: { cause: "exited", code: 2 } });
+    await host.pass(1500);
+    expect(supervisor.get("web").instances[0]).toMatchObject({ state: "running", restarts: 1 });
+  });
+
+  it("with others of its run alive is not replaced before they are gone", async () => {
+    const { supervisor, host } = await withWeb();
+    host.newest.onKill = () => undefined;
+    host.newest.orphan();
+    expect(host.newest.sent).toEqual(["kill"]);
+    await host.pass(1000);
+    expect([supervisor.get("web").state, host.launched.length]).toEqual(["stopping", 1]);
+    host.newest.end({ status: 137, signal: "SIGKILL" });
+    await host.pass(1500);
+    expect([supervisor.get("web").state, host.launched.length, host.alive.length]).toEqual(["running", 2, 1]);
+  });
+
+  it("five times within five minutes is called a crash loop, and goes on", async () => {
+    const { supervisor, host, eventTypes } = supervised();
+    host.onLaunch = (run) => {
+      run.spawn();
+      run.end({ status: 1 });
+    };
+    await supervisor.create(web, accepted, never);
+    await host.pass(20_000);
+    expect(supervisor.get("web").conditions).toMatchObject([{ type: "crash_loop" }]);
+    expect(eventTypes().filter((type) => type === "crash_loop").length).toBe(1);
+    expect(supervisor.get("web").state).toBe("backoff");
+  });
+
+  it("more often than max_restarts within the window gives up, says why, and stays so when pmd starts again", async () => {
+    const { supervisor, host, store, eventTypes } = supervised();
+    host.onLaunch = (run) => {
+      run.spawn();
+      run.end({ status: 1 });
+    };
+    await supervisor.create({ ...web, spec: plainSpec({ restart: { ...plainSpec().restart, maxRestarts: 2 } }) }, accepted, never);
+    await host.pass(60_000);
+    expect([supervisor.get("web").state, host.launched.length]).toEqual(["failed", 3]);
+    expect(eventTypes()).toContain("gave_up");
+    const again = supervised(new FakeHost(), store);
+    await again.host.pass(60_000);
+    expect([again.supervisor.get("web").state, again.host.launched.length]).toEqual(["failed", 0]);
+  });
+
+  it("and is to be left at that is exited or failed, and its exit is known when pmd starts again", async () => {
+    const never_ = plainSpec({ restart: { ...plainSpec().restart, mode: "never" } });
+    const { supervisor, host, store } = await withWeb(never_);
+    host.newest.end({ status: 0 });
+    expect(supervisor.get("web").state).toBe("exited");
+    const again = supervised(new FakeHost(), store);
+    expect(again.supervisor.get("web")).toMatchObject({ state: "exited", instances: [{ lastExit: { code: 0 } }] });
+  });
+
+  it("records each exit once, with what it said last", async () => {
+    const { supervisor, host, eventTypes } = await withWeb();
+    host.newest.end({ status: 2 });
+    host.newest.end({ status: 2 });
+    await host.pass(0);
+    expect(supervisor.runs("web", 10)).toMatchObject([{ end: { code: 2, lastLines: ["its last words"] } }]);
+    expect(eventTypes().filter((type) => type === "run_ended").length).toBe(1);
+  });
+
+  it("at once, again and again, never makes two of it", async () => {
+    const host = new FakeHost();
+    const { supervisor } = supervised(host);
+    host.onLaunch = (run) => {
+      expect(host.alive.length).toBe(1);
+      run.spawn();
+      if (host.launched.length < 50) run.end({ status: 1 });
+    };
+    const restart = { ...plainSpec().restart, delayMs: 0 };
+    await supervisor.create({ ...web, spec: plainSpec({ restart }) }, accepted, never);
+    await host.pass(0);
+    expect(host.launched.length).toBe(50);
+    await supervisor.stop(named("web"), {}, ready, never);
+  });
+});
+
+describe("a pmd that starts on what an earlier one left", () => {
+  async function left(desired: "running" | "stopped" = "running") {
+    const store = new MemoryStore();
+    const before = supervised(new FakeHost(), store);
+    await before.supervisor.create(web, accepted, never);
+    await before.host.pass(2000);
+    if (desired === "stopped") {
+      before.host.newest.onAsk = () => undefined;
+      await before.supervisor.stop(named("web"), {}, accepted, never);
+    }
+    const host = new FakeHost();
+    host.found = [{ order: before.host.newest.order, startedAt: before.host.newest.startedAt - 60_000 }];
+    return { host, store };
+  }
+
+  it("takes over what runs, and it is running at once", async () => {
+    const { host, store } = await left();
+    const { supervisor, eventTypes } = supervised(host, store);
+    expect(supervisor.get("web").state).toBe("unknown");
+    await host.pass(1);
+    expect(supervisor.get("web")).toMatchObject({ state: "running", conditions: [{ type: "adopted" }] });
+    expect([host.launched.length, supervisor.adopted]).toEqual([1, 1]);
+    expect(eventTypes()).toContain("run_adopted");
+  });
+
+  it("finishes a stop that was asked for", async () => {
+    const { host, store } = await left("stopped");
+    const { supervisor } = supervised(host, store);
+    await host.pass(1);
+    expect([supervisor.get("web").state, host.alive.length]).toEqual(["stopped", 0]);
+  });
+
+  it("records an exit that nobody saw, and starts it again", async () => {
+    const { host, store } = await left();
+    host.onLaunch = (run) => (host.launched.length === 1 ? run.end({ status: 7 }) : run.spawn());
+    const { supervisor } = supervised(host, store);
+    await host.pass(2000);
+    expect(supervisor.runs("web", 5)).toMatchObject([{}, { end: { cause: "exited", code: 7 } }]);
+    expect(supervisor.get("web").state).toBe("running");
+  });
+
+  it("does not record an exit twice that is stored already", async () => {
+    const { host, store } = await left();
+    const runId = host.found[0]?.order.runId ?? "";
+    store.endRun(runId, { cause: "exited", code: 7, endedAt: 0, uptimeMs: 0, peakMemoryBytes: 0, lastLines: [], message: "" });
+    host.onLaunch = (run) => (run.id === runId ? run.end({ status: 7 }) : run.spawn());
+    const { supervisor, eventTypes } = supervised(host, store);
+    await host.pass(2000);
+    expect(eventTypes().filter((type) => type === "run_ended")).toEqual([]);
+    expect(host.forgotten).toEqual([runId]);
+    expect([supervisor.get("web").state, host.alive.length]).toEqual(["running", 1]);
+  });
+
+  it("ends a run whose service is not known any more, and the older of two runs of one instance", async () => {
+    const { host, store } = await left();
+    const [mine] = host.found;
+    if (!mine) throw new Error("no run was left");
+    host.found = [
+      { ...mine, order: { ...mine.order, runId: "older" }, startedAt: mine.startedAt - 1000 },
+      mine,
+      { ...mine, order: { ...mine.order, runId: "stranger", service: "gone" } },
+    ];
+    supervised(host, store);
+    await host.pass(10);
+    expect(host.alive.map(({ id }) => id)).toEqual([mine.order.runId]);
+    expect(host.forgotten.sort()).toEqual(["older", "stranger"]);
+  });
+});
