@@ -1,4 +1,4 @@
-import type { DescEnum, DescField, DescMessage, Message } from "@bufbuild/protobuf";
+import { type DescEnum, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import type { Violation } from "../errors.ts";
 
 // Two rules that hold for every field of every message, so that no field can lack them.
@@ -59,11 +59,8 @@ const searched = new WeakMap<DescMessage, DescField[]>();
 function searchedFields(schema: DescMessage): DescField[] {
   let fields = searched.get(schema);
   if (!fields) {
-    fields = schema.fields.filter((field) => field.fieldKind === "map" || field.message || field.enum || field.scalar === stringType);
+    fields = schema.fields.filter((field) => field.fieldKind === "map" || field.message || field.enum || field.scalar === ScalarType.STRING);
     searched.set(schema, fields);
   }
   return fields;
 }
-
-/** google.protobuf.FieldDescriptorProto.Type.TYPE_STRING */
-const stringType = 9;

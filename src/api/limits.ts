@@ -1,0 +1,40 @@
+/** What one caller may take, in one place. The defaults of the libraries are no limits: 4 GiB a message, 4 billion streams a connection. */
+export interface Limits {
+  /** Connections at a time; the next is closed at once. */
+  readonly connections: number;
+  /** Calls at a time, over all connections; the next is answered `unavailable`. */
+  readonly calls: number;
+  /** Streams at a time on one HTTP/2 connection; a client that has more to ask waits. A console that follows 300 services fits. */
+  readonly streamsPerConnection: number;
+  /** What HTTP/2 may hold for one connection before it refuses new streams on it. */
+  readonly connectionMemoryMib: number;
+  readonly headers: number;
+  /** Until the first bytes of a connection have said which HTTP it speaks. */
+  readonly prefaceTimeoutMs: number;
+  /** HTTP/1.1: until the headers, or the whole request, have arrived. It says nothing of the answer, which may go on for days. */
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** How long a connection without calls is kept. */
+  readonly idleTimeoutMs: number;
+  /** A request. */
+  readonly readMaxBytes: number;
+  /** An answer, or a message of a stream: a list of thousands of services fits. */
+  readonly writeMaxBytes: number;
+  /** The longest deadline that a caller may ask for: the longest wait of a verb, and an hour. */
+  readonly deadlineMs: number;
+}
+
+export const defaultLimits: Limits = {
+  connections: 512,
+  calls: 4096,
+  streamsPerConnection: 512,
+  connectionMemoryMib: 32,
+  headers: 64,
+  prefaceTimeoutMs: 10_000,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 60_000,
+  idleTimeoutMs: 300_000,
+  readMaxBytes: 4 * 1024 * 1024,
+  writeMaxBytes: 32 * 1024 * 1024,
+  deadlineMs: 25 * 3_600_000,
+};
