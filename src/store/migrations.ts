@@ -42,8 +42,6 @@ export const migrations: readonly string[] = [
   `,
 ];
 
-const tables = ["meta", "service", "resting", "run", "event"];
-
 export function readVersion(db: DatabaseSync): number {
   return db.prepare("PRAGMA user_version").get()?.user_version as number;
 }
@@ -52,16 +50,24 @@ export function readVersion(db: DatabaseSync): number {
 export function migrate(db: DatabaseSync, steps = migrations): void {
   for (const [version, step] of steps.entries()) {
     if (version < readVersion(db)) continue;
-    transact(db, "durable", () => db.exec(`${step}; PRAGMA user_version = ${version + 1}`));
+    takeStep(db, step, version + 1);
   }
 }
 
-export function hasTables(db: DatabaseSync): boolean {
-  const found = new Set(
-    db
-      .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
-      .all()
-      .map((row) => row.name),
-  );
-  return tables.every((name) => found.has(name));
+function takeStep(db: DatabaseSync, step: string, version: number): void {
+  try {
+    transact(db, "durable", () => db.exec(`${step}; PRAGMA user_version = ${version}`));
+  } catch (cause) {
+    // Not what SQLite threw: it is our step that failed, and the store is not to be taken for damaged.
+    throw new Error(`the step to version ${version} failed: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+}
+
+/** Throws what SQLite says of a table or a column that is missing. */
+export function checkSchema(db: DatabaseSync): void {
+  db.prepare("SELECT key, value FROM meta");
+  db.prepare("SELECT namespace, name, record FROM service");
+  db.prepare("SELECT instance, record FROM resting");
+  db.prepare("SELECT number, id, namespace, service, record, ended, ended_at FROM run");
+  db.prepare("SELECT sequence, at, record FROM event");
 }

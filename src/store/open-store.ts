@@ -1,7 +1,7 @@
 import { accessSync, chmodSync, closeSync, constants, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { hasTables, migrate, migrations, readVersion } from "./migrations.ts";
+import { checkSchema, migrate, migrations, readVersion } from "./migrations.ts";
 import { defaultRetention, type Retention } from "./retention.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import { isDamageReport } from "./transaction.ts";
@@ -102,11 +102,11 @@ function takeExclusively(db: DatabaseSync): void {
 }
 
 function checkWhole(db: DatabaseSync): void {
-  const [problem] = db.prepare("PRAGMA quick_check(1)").all();
-  if (problem?.quick_check !== "ok") throw new DamageError(String(problem?.quick_check));
   const version = readVersion(db);
   if (version < 1) throw new DamageError(`it has version ${version}`);
-  if (version === migrations.length && !hasTables(db)) throw new DamageError("a table is missing");
+  const [problem] = db.prepare("PRAGMA quick_check(1)").all();
+  if (problem?.quick_check !== "ok") throw new DamageError(String(problem?.quick_check));
+  if (version === migrations.length) checkSchema(db);
 }
 
 /** A log without its file counts as well: SQLite would write it into the new one. Undefined when there was nothing. */

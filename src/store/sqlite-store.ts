@@ -159,6 +159,7 @@ export class SqliteStore implements Store {
   #prune(): void {
     for (const write of this.#queue) {
       if (write.kind === "end") pruneRuns(this.#sql, this.#retention, write.runId);
+      if (write.kind === "begin" && write.run.end) pruneRuns(this.#sql, this.#retention, write.run.id);
       if (write.kind === "event") this.#eventsUntilPruning--;
     }
     if (this.#eventsUntilPruning > 0) return;

@@ -41,10 +41,10 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof TypeError || code === 18 || code === 19 || code === 20;
 }
 
-/** Not a database, or not a whole one. */
+/** Not a database, not a whole one, or one whose schema does not fit our statements. */
 export function isDamageReport(error: unknown): boolean {
   const code = sqliteCode(error);
-  return code === 11 || code === 26;
+  return code === 1 || code === 11 || code === 26;
 }
 
 /** https://www.sqlite.org/rescode.html, without what extends the code; undefined when the error is not SQLite's. */

@@ -48,6 +48,7 @@ export class MemoryStore implements Store {
   beginRun(run: StoredRun): void {
     const end = this.#runs.get(run.id)?.end ?? run.end;
     this.#runs.set(run.id, copy(end ? { ...run, end } : run));
+    if (run.end) this.#forgetOldRuns(run.namespace, run.service);
   }
 
   endRun(runId: string, end: StoredExit): void {
