@@ -60,8 +60,11 @@ export function createHttpFront(handler: RequestHandler, limits: Limits, log: Lo
       undecided.add(socket);
       sniff(socket, limits.prefaceTimeoutMs, (server) => {
         undecided.delete(socket);
-        if (server === "h2") h2.emit("connection", socket);
-        else {
+        if (server === "h2") {
+          // A client of HTTP/2 that says no more is gone; its streams end only with the socket.
+          socket.allowHalfOpen = false;
+          h2.emit("connection", socket);
+        } else {
           h1.emit("connection", socket);
           socket.resume();
         }

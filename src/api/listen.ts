@@ -1,5 +1,6 @@
-import { chmodSync, lchownSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, lchownSync, lstatSync, statSync, unlinkSync } from "node:fs";
 import net from "node:net";
+import { dirname } from "node:path";
 import type { LogError } from "./connect-error.ts";
 import { createHttpFront } from "./http-front.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
@@ -82,6 +83,8 @@ function checkPath(path: string): void {
     throw new Error(`cannot listen on ${path}: it has ${bytes} bytes, and the path of a socket has at most ${maxPathBytes}: choose a shorter one`);
   }
   if (path === "" || path.includes("\0")) throw new Error(`cannot listen on ${JSON.stringify(path)}: it is no path`);
+  const directory = dirname(path);
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`cannot listen on ${path}: there is no directory ${directory}`);
 }
 
 /** Removes the socket of a pmd that is gone. Whatever else is there stays. */

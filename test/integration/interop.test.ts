@@ -1,12 +1,12 @@
 import { create } from "@bufbuild/protobuf";
-import { Code, type ConnectError, createClient, type HandlerContext } from "@connectrpc/connect";
+import { Code, type ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { ProblemSchema } from "../../gen/pm/v1/common_pb.ts";
 import { EventService, FollowEventsResponseSchema, ListEventsResponseSchema } from "../../gen/pm/v1/event_service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { exitedEarly } from "../../src/errors.ts";
-import { startApiServer, transports } from "../support/api-server.ts";
+import { createEventClient, createSupervisorClient, startApiServer, wires } from "../support/api-server.ts";
 import { createGrpcJsClient, type ServiceError } from "../support/grpc-js-client.ts";
 import { runProgram } from "../support/run-program.ts";
 
@@ -27,12 +27,10 @@ const supervisor = {
   },
 };
 
-describe.for(Object.keys(transports))("%s", (name) => {
-  const connect = (path: string) => (transports[name] as (path: string) => ReturnType<(typeof transports)[string]>)(path);
-
+describe.for(wires)("%s", (wire) => {
   test("a unary call and a stream are answered", async () => {
     await using server = await startApiServer({ events });
-    const client = createClient(EventService, connect(server.path));
+    const client = createEventClient(server.path, wire);
     expect(await client.listEvents({ tail: 7 })).toMatchObject({ cursor: "7", atEnd: true });
     const cursors = [];
     for await (const { cursor } of client.followEvents({ tail: 3 })) cursors.push(cursor);
@@ -42,7 +40,7 @@ describe.for(Object.keys(transports))("%s", (name) => {
 
   test.for(["unary", "stream"] as const)("the error of a %s call arrives with its reason and the program's last lines", async (kind) => {
     await using server = await startApiServer({ supervisor });
-    const client = createClient(SupervisorService, connect(server.path));
+    const client = createSupervisorClient(server.path, wire);
     const error = await failure(kind === "unary" ? client.getService({ name: "web" }) : drain(client.watch({})));
     expect(error).toMatchObject({ code: Code.FailedPrecondition, rawMessage: early.message });
     expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ domain: "pm.v1", reason: "EXITED_EARLY" }]);
@@ -51,7 +49,7 @@ describe.for(Object.keys(transports))("%s", (name) => {
 
   test.for(["unary", "stream"] as const)("a bad field of a %s request is refused before the handler sees it", async (kind) => {
     await using server = await startApiServer({ events, supervisor });
-    const client = createClient(EventService, connect(server.path));
+    const client = createEventClient(server.path, wire);
     const request = { tail: 99_999, cursor: "x".repeat(201) };
     const error = await failure(kind === "unary" ? client.listEvents(request) : drain(client.followEvents(request)));
     expect(error.code).toBe(Code.InvalidArgument);
@@ -61,7 +59,7 @@ describe.for(Object.keys(transports))("%s", (name) => {
   test("a caller's deadline ends the call on both sides", async () => {
     const ended = Promise.withResolvers<unknown>();
     await using server = await startApiServer({ events: { listEvents: (_request, context) => untilAborted(context, ended.resolve) } });
-    const client = createClient(EventService, connect(server.path));
+    const client = createEventClient(server.path, wire);
     expect(await failure(client.listEvents({}, { timeoutMs: 50 }))).toMatchObject({ code: Code.DeadlineExceeded });
     await ended.promise;
     expect(server.faults).toEqual([]);
@@ -82,7 +80,7 @@ describe.for(Object.keys(transports))("%s", (name) => {
       },
     });
     const leave = new AbortController();
-    const stream = createClient(EventService, connect(server.path)).followEvents({}, { signal: leave.signal });
+    const stream = createEventClient(server.path, wire).followEvents({}, { signal: leave.signal });
     const left = drain(stream, () => leave.abort());
     await expect(left).rejects.toMatchObject({ code: Code.Canceled });
     await ended.promise;
@@ -91,10 +89,10 @@ describe.for(Object.keys(transports))("%s", (name) => {
 
   test("a request over the limit is refused, and the next call is answered", async () => {
     await using server = await startApiServer({ events, limits: { readMaxBytes: 10_000 } });
-    const client = createClient(EventService, connect(server.path));
+    const client = createEventClient(server.path, wire);
     const names = Array.from({ length: 900 }, () => "n".repeat(100));
     const error = await failure(client.listEvents({ filter: { selector: { names } } }));
-    expect([Code.ResourceExhausted, Code.InvalidArgument, Code.Unavailable, Code.Internal]).toContain(error.code);
+    expect(error.code).toBe(Code.ResourceExhausted);
     expect(await client.listEvents({ tail: 1 })).toMatchObject({ cursor: "1" });
   });
 });

@@ -1,6 +1,6 @@
 import net from "node:net";
 import { join } from "node:path";
-import type { ConnectRouter, ServiceImpl, Transport } from "@connectrpc/connect";
+import { type ConnectRouter, createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { EventService } from "../../gen/pm/v1/event_service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
@@ -46,7 +46,25 @@ export async function startApiServer({ events = {}, supervisor = {}, routes, ...
 const baseUrl = "http://pmd";
 
 /** Every way in which connect-node can speak to the socket. */
-export const transports: Record<string, (path: string) => Transport> = {
+export const wires = [
+  "connect, JSON, HTTP/1.1",
+  "connect, binary, HTTP/1.1",
+  "connect, binary, HTTP/2",
+  "gRPC, HTTP/2",
+  "gRPC-Web, HTTP/1.1",
+  "gRPC-Web, HTTP/2",
+] as const;
+export type Wire = (typeof wires)[number];
+
+export function createEventClient(path: string, wire: Wire = "connect, JSON, HTTP/1.1") {
+  return createClient(EventService, transports[wire](path));
+}
+
+export function createSupervisorClient(path: string, wire: Wire = "connect, JSON, HTTP/1.1") {
+  return createClient(SupervisorService, transports[wire](path));
+}
+
+const transports: Record<Wire, (path: string) => Transport> = {
   "connect, JSON, HTTP/1.1": (path) => createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions: { socketPath: path } }),
   "connect, binary, HTTP/1.1": (path) =>
     createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: true, nodeOptions: { socketPath: path } }),
