@@ -1,0 +1,303 @@
+import { fstatSync, ftruncateSync, lstatSync, renameSync, rmSync, type Stats, writeSync } from "node:fs";
+import { encodeRecord, type IndexRecord, recordBytes } from "../logs/index-format.ts";
+import { indexPath, rotatedPath } from "../logs/log-file-names.ts";
+import { closeLog, listRotated, type OpenedLog, type OpenLog, openLog, rejoinLog } from "./open-log.ts";
+import { bytesBeforeRotation, newline } from "./rotation.ts";
+import { wallTimeUs } from "./wall-clock.ts";
+
+// One log and its index, written by nobody else. Every chunk is with the kernel when append returns; nothing waits in memory, so what a kill of
+// the pump can cost is the chunk between its read and its write. No error leaves this file: where the disk does not take the bytes they are
+// dropped and counted, the services go on, and when it takes them again the index says how many are missing. The bytes after such a gap begin
+// at a line where there is one in the chunk.
+//
+// The name is looked at once a second while something is written: somebody may have cut, removed or replaced the file, and bytes for a file
+// without a name would be lost without a word.
+
+export interface LogSettings {
+  readonly rotateBytes: number;
+  readonly backups: number;
+}
+
+/** Chunks this near to the last one share its index record. */
+const sharedRecordMs = 1;
+const sharedRecordBytes = 64 * 1024;
+const lookAtNameMs = 1000;
+const retryWriteMs = 100;
+const retryOpenMs = 1000;
+/** A clock that falls back by less than this is being corrected, and time stands still meanwhile; further, and it has been set. */
+const clockStepUs = 10_000_000;
+
+export class LogFile {
+  readonly path: string;
+  settings: LogSettings;
+  /** Bytes that the disk did not take, since this pump has the file. */
+  droppedBytes = 0;
+  #log: OpenLog | undefined;
+  /** Position after the last byte that was written, kept while the file is not open. */
+  #end = 0;
+  #epoch: number | undefined;
+  #lookedAtName = 0;
+  #retryAt = 0;
+  #rotateNotBefore = 0;
+  /** Somebody waits for the line in hand to end, and the file to be set aside. */
+  #lineEnd: PromiseWithResolvers<string | undefined> | undefined;
+  /** Dropped and not yet told in the index. */
+  #gapBytes = 0;
+  #gapEndsMidLine = false;
+  #recordRun = "";
+  #recordPosition = 0;
+  #recordAt = Number.NEGATIVE_INFINITY;
+  #lastTimeUs = 0;
+
+  constructor(path: string, settings: LogSettings) {
+    this.path = path;
+    this.settings = settings;
+  }
+
+  append(chunk: Buffer, runId: string): void {
+    const now = performance.now();
+    let log = this.#usable(now);
+    let rest = log && this.#gapBytes > 0 ? this.#fromLineStart(chunk) : chunk;
+    while (log && rest.length > 0) {
+      const here = this.#bytesForThisFile(log, rest, now);
+      const written = this.#write(log, rest.subarray(0, here), runId, now);
+      rest = rest.subarray(written);
+      if (written < here) break;
+      if (rest.length === 0 && (!this.#lineEnd || log.midLine)) break;
+      this.#rotate(log, now);
+      log = this.#usable(now);
+    }
+    this.#drop(rest);
+  }
+
+  /** The run's first bytes, if it has any, come from here on. */
+  beginRun(runId: string): void {
+    const log = this.#usable(performance.now());
+    if (!log || this.#recordRun === runId) return;
+    this.#recordRun = runId;
+    this.#record(log, { kind: "run-start", position: this.#end, timeUs: this.#now(), runId });
+  }
+
+  /** Sets the present file aside and begins a new one. Returns its name; undefined: there was nothing in it. */
+  rotate(): string | undefined {
+    const now = performance.now();
+    const log = this.#log || lookUp(this.path) ? this.#usable(now) : undefined;
+    if (log && log.size > 0) return this.#rotate(log, now);
+    this.#rotated(undefined);
+    return undefined;
+  }
+
+  /** The same between two lines; a line that does not end in time is cut. */
+  async rotateBetweenLines(waitMs: number): Promise<string | undefined> {
+    if (!this.#log?.midLine) return this.rotate();
+    this.#lineEnd ??= Promise.withResolvers();
+    const timer = setTimeout(() => this.rotate(), waitMs);
+    try {
+      return await this.#lineEnd.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Removes what was written so far, and says how many bytes that were. Positions go on. */
+  purge(rotatedOnly: boolean): number {
+    if (!rotatedOnly) this.rotate();
+    return this.#prune(0);
+  }
+
+  close(): void {
+    this.#rotated(undefined);
+    const log = this.#log;
+    if (!log) return;
+    if (this.#gapBytes > 0) this.#recordGap(log);
+    this.#record(log, { kind: "closed", position: this.#end, timeUs: this.#now() });
+    this.#forget();
+  }
+
+  #bytesForThisFile(log: OpenLog, chunk: Buffer, now: number): number {
+    if (this.#lineEnd) return chunk.indexOf(newline) + 1 || chunk.length;
+    const unlimited = this.settings.rotateBytes <= 0 || now < this.#rotateNotBefore;
+    return unlimited ? chunk.length : bytesBeforeRotation(log, chunk, this.settings.rotateBytes);
+  }
+
+  /** Returns how many bytes the disk took. */
+  #write(log: OpenLog, bytes: Buffer, runId: string, now: number): number {
+    if (bytes.length === 0) return 0;
+    this.#recordChunk(log, runId, now);
+    let written = 0;
+    try {
+      while (written < bytes.length) written += writeSync(log.fd, bytes, written);
+    } catch {
+      // No space, no quota, a broken disk: whatever it is, the service must not feel it. The rest of the chunk is dropped and counted.
+      this.#retryAt = now + retryWriteMs;
+    }
+    if (written > 0) log.midLine = bytes[written - 1] !== newline;
+    log.size += written;
+    this.#end = log.base + log.size;
+    return written;
+  }
+
+  #recordChunk(log: OpenLog, runId: string, now: number): void {
+    if (this.#gapBytes > 0) this.#recordGap(log);
+    const shared = now - this.#recordAt < sharedRecordMs && this.#end - this.#recordPosition < sharedRecordBytes && runId === this.#recordRun;
+    if (shared) return;
+    if (!this.#record(log, { kind: "chunk", position: this.#end, timeUs: this.#now(), runId })) return;
+    this.#recordAt = now;
+    this.#recordPosition = this.#end;
+    this.#recordRun = runId;
+  }
+
+  #recordGap(log: OpenLog): void {
+    const gap = { kind: "gap", position: this.#end, timeUs: this.#now(), reason: "dropped", bytes: this.#gapBytes } as const;
+    if (!this.#record(log, gap)) return;
+    this.#gapBytes = 0;
+    this.#recordAt = Number.NEGATIVE_INFINITY;
+  }
+
+  #record(log: OpenLog, record: IndexRecord): boolean {
+    try {
+      if (writeSync(log.index.fd, encodeRecord(record)) === recordBytes) return true;
+      throw new Error("the disk took a part of a record");
+    } catch {
+      this.#recordAt = Number.NEGATIVE_INFINITY;
+      cutToWholeRecords(log.index.fd);
+      return false;
+    }
+  }
+
+  /** Never falls by the small steps in which clocks are corrected. */
+  #now(): number {
+    const now = wallTimeUs();
+    const correcting = now < this.#lastTimeUs && this.#lastTimeUs - now < clockStepUs;
+    if (!correcting) this.#lastTimeUs = now;
+    return this.#lastTimeUs;
+  }
+
+  #drop(chunk: Buffer): void {
+    if (chunk.length === 0) return;
+    this.droppedBytes += chunk.length;
+    this.#gapBytes += chunk.length;
+    this.#gapEndsMidLine = chunk.at(-1) !== newline;
+  }
+
+  #fromLineStart(chunk: Buffer): Buffer {
+    const start = this.#gapEndsMidLine ? chunk.indexOf(newline) + 1 : 0;
+    if (start > 0) this.#drop(chunk.subarray(0, start));
+    this.#gapEndsMidLine = false;
+    return chunk.subarray(start);
+  }
+
+  #usable(now: number): OpenLog | undefined {
+    if (now < this.#retryAt) return undefined;
+    try {
+      if (!this.#log) this.#open();
+      else if (now - this.#lookedAtName >= lookAtNameMs) this.#lookAtName(this.#log);
+      this.#lookedAtName = now;
+    } catch {
+      // The directory is gone and cannot be made, or there are no descriptors left: tried again, and counted meanwhile.
+      this.#forget();
+      this.#retryAt = now + retryOpenMs;
+    }
+    return this.#log;
+  }
+
+  #open(): void {
+    const known = this.#epoch === undefined ? undefined : { epoch: this.#epoch, end: this.#end };
+    const opened = openLog(this.path, known);
+    const log = this.#begin(opened);
+    // Known by nobody here, and left in disorder: so by a pump that was killed.
+    if (opened.unclean && !known) this.#record(log, { kind: "gap", position: this.#end, timeUs: this.#now(), reason: "pump_killed", bytes: 0 });
+  }
+
+  #begin({ unclean, lastRun, lastTimeUs, ...log }: OpenedLog): OpenLog {
+    this.#log = log;
+    this.#epoch = log.epoch;
+    this.#end = log.base + log.size;
+    this.#recordRun = lastRun;
+    this.#recordAt = Number.NEGATIVE_INFINITY;
+    this.#lastTimeUs = Math.max(this.#lastTimeUs, lastTimeUs);
+    return log;
+  }
+
+  #lookAtName(log: OpenLog): void {
+    const file = lookUp(this.path);
+    const intact = file?.ino === log.inode && file.size >= log.size && lookUp(indexPath(this.path))?.ino === log.index.inode;
+    if (intact) return;
+    const known = { base: log.base, epoch: log.epoch, end: this.#end };
+    this.#forget();
+    this.#begin(rejoinLog(this.path, known));
+  }
+
+  #rotate(log: OpenLog, now: number): string | undefined {
+    const aside = rotatedPath(this.path, log.base);
+    try {
+      this.#lookAtName(log);
+      // Else somebody has begun a new file for us.
+      if (this.#log === log) this.#setAside(log, aside);
+    } catch {
+      // A full or read-only disk takes no new names: better a long file than none.
+      this.#rotateNotBefore = now + retryOpenMs;
+      return this.#rotated(undefined);
+    }
+    this.#usable(now);
+    this.#prune(this.settings.backups);
+    return this.#rotated(aside);
+  }
+
+  #setAside(log: OpenLog, aside: string): void {
+    // The index first: whoever finds it alone knows that the file was to follow.
+    renameSync(indexPath(this.path), indexPath(aside));
+    try {
+      renameSync(this.path, aside);
+    } catch (error) {
+      renameSync(indexPath(aside), indexPath(this.path));
+      throw error;
+    }
+    this.#record(log, { kind: "rotated", position: this.#end, timeUs: this.#now() });
+    this.#forget();
+  }
+
+  #rotated(aside: string | undefined): string | undefined {
+    this.#lineEnd?.resolve(aside);
+    this.#lineEnd = undefined;
+    return aside;
+  }
+
+  /** Keeps the newest of the files that were set aside; returns how many bytes the others had. */
+  #prune(keep: number): number {
+    let freedBytes = 0;
+    try {
+      const { files, indexes } = listRotated(this.path);
+      const kept = new Set(keep > 0 ? files.slice(-keep) : []);
+      for (const base of files.filter((base) => !kept.has(base))) freedBytes += removeFile(rotatedPath(this.path, base));
+      for (const base of indexes.filter((base) => !kept.has(base))) removeFile(indexPath(rotatedPath(this.path, base)));
+    } catch {
+      // What cannot be removed now is tried again at the next rotation.
+    }
+    return freedBytes;
+  }
+
+  #forget(): void {
+    if (this.#log) closeLog(this.#log);
+    this.#log = undefined;
+  }
+}
+
+function removeFile(path: string): number {
+  const size = lookUp(path)?.size ?? 0;
+  rmSync(path, { force: true });
+  return size;
+}
+
+function cutToWholeRecords(fd: number): void {
+  try {
+    const { size } = fstatSync(fd);
+    if (size % recordBytes > 0) ftruncateSync(fd, size - (size % recordBytes));
+  } catch {
+    // The same disk that did not take the record; the next opening cuts it.
+  }
+}
+
+function lookUp(path: string): Stats | undefined {
+  return lstatSync(path, { throwIfNoEntry: false });
+}

@@ -1,0 +1,136 @@
+import { existsSync, type FSWatcher, mkdirSync, readdirSync, watch } from "node:fs";
+import { join } from "node:path";
+import type { PumpStatus } from "../logs/pump-protocol.ts";
+import { LogFile, type LogSettings } from "./log-file.ts";
+import { RequestDesk } from "./request-desk.ts";
+import { RunOutput } from "./run-output.ts";
+
+/** Every look that inotify may have cost us is made by then. */
+const tickMs = 1000;
+
+/** Reads the output of all runs in one runtime directory and writes it to their log files. */
+export class Pump {
+  readonly #runsDir: string;
+  readonly #runtimeDir: string;
+  readonly #version: string;
+  readonly #desk: RequestDesk;
+  readonly #runs = new Map<string, RunOutput>();
+  readonly #files = new Map<string, { file: LogFile; users: number }>();
+  readonly #exit: () => void;
+  #watcher: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Of runs and files that are over. */
+  #pastBytes = 0;
+  #pastDropped = 0;
+
+  /** `exit` is called when the pump is asked to leave, or its runtime directory is gone. */
+  constructor({ runtimeDir, version, exit }: { runtimeDir: string; version: string; exit: () => void }) {
+    this.#runtimeDir = runtimeDir;
+    this.#runsDir = join(runtimeDir, "runs");
+    this.#version = version;
+    this.#exit = exit;
+    this.#desk = new RequestDesk(runtimeDir, { withFile: (order, use) => this.#withFile(order, use), exit });
+  }
+
+  start(): void {
+    mkdirSync(this.#runsDir, { recursive: true, mode: 0o711 });
+    this.#desk.open();
+    this.#watch();
+    this.#tick();
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+  }
+
+  /** In good order: everything read has been written, and the indexes say so. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#watcher?.close();
+    this.#desk.close();
+    for (const run of this.#runs.values()) run.close();
+    for (const { file } of this.#files.values()) file.close();
+  }
+
+  get idle(): boolean {
+    return this.#runs.size === 0;
+  }
+
+  status(): PumpStatus {
+    const bytes = this.#runs.values().reduce((sum, run) => sum + run.bytes, this.#pastBytes);
+    const dropped = this.#files.values().reduce((sum, { file }) => sum + file.droppedBytes, this.#pastDropped);
+    const runs = this.#runs.values().reduce((count, run) => count + (run.done ? 0 : 1), 0);
+    return { pid: process.pid, version: this.#version, runs, bytes, dropped };
+  }
+
+  acquire(path: string, { rotateBytes, backups }: LogSettings): LogFile {
+    const known = this.#files.get(path) ?? { file: new LogFile(path, { rotateBytes, backups }), users: 0 };
+    known.users++;
+    known.file.settings = { rotateBytes, backups };
+    this.#files.set(path, known);
+    return known.file;
+  }
+
+  release(file: LogFile): void {
+    const known = this.#files.get(file.path);
+    if (!known || --known.users > 0) return;
+    this.#files.delete(file.path);
+    this.#pastDropped += file.droppedBytes;
+    file.close();
+  }
+
+  async #withFile<T>(order: LogSettings & { path: string }, use: (file: LogFile) => Promise<T>): Promise<T> {
+    const known = this.#files.get(order.path)?.file;
+    const file = this.acquire(order.path, known?.settings ?? order);
+    try {
+      return await use(file);
+    } finally {
+      this.release(file);
+    }
+  }
+
+  #tick(): void {
+    if (!existsSync(this.#runtimeDir)) return this.#exit();
+    const names = new Set(listNames(this.#runsDir));
+    for (const name of names) this.#look(name);
+    for (const name of this.#runs.keys()) if (!names.has(name)) this.#drop(name);
+    if (!this.#watcher) this.#watch();
+    this.#desk.look();
+  }
+
+  #look(name: string): void {
+    const run = this.#runs.get(name) ?? new RunOutput(join(this.#runsDir, name), this);
+    this.#runs.set(name, run);
+    run.look();
+  }
+
+  #drop(name: string): void {
+    const run = this.#runs.get(name);
+    run?.close();
+    this.#runs.delete(name);
+    this.#pastBytes += run?.bytes ?? 0;
+  }
+
+  #watch(): void {
+    try {
+      this.#watcher = watch(this.#runsDir, (_, name) => {
+        if (name === null) this.#tick();
+        else if (existsSync(join(this.#runsDir, name))) this.#look(name);
+        else this.#drop(name);
+      });
+      this.#watcher.on("error", () => this.#unwatch());
+    } catch {
+      // Inotify is used up, or the directory is not there just now: the tick looks, and tries this again.
+    }
+  }
+
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+}
+
+function listNames(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // not there just now
+  }
+}
