@@ -19,7 +19,7 @@ describe.each(documents)("%s", (path) => {
 
   it("names only files that there are", () => {
     const named = text.matchAll(/`((?:src|cli|test|proto|scripts|examples|gen)\/[^\s`*<>]*|[\w-]+\.(?:ts|json|sh|proto))`/g);
-    const missing = [...named].map(([, name = ""]) => name).filter((name) => !isThere(name));
+    const missing = [...named].map(([, name = ""]) => name).filter((name) => !isThere(name, dirname(path)));
     expect(missing).toEqual([]);
   });
 
@@ -31,8 +31,9 @@ describe.each(documents)("%s", (path) => {
   });
 });
 
-/** A bare name may be of any folder. */
-function isThere(name: string): boolean {
-  if (name.includes("/") || existsSync(name)) return existsSync(name);
-  return ["src", "cli", "proto", "scripts"].some((root) => readdirSync(root, { recursive: true }).some((path) => String(path).endsWith(`/${name}`)));
+/** A bare name is a file beside the document, or of any folder. */
+function isThere(name: string, folder: string): boolean {
+  if (existsSync(name) || existsSync(join(folder, name))) return true;
+  const roots = name.includes("/") ? [] : ["src", "cli", "proto", "scripts"];
+  return roots.some((root) => readdirSync(root, { recursive: true }).some((path) => String(path).endsWith(`/${name}`)));
 }
