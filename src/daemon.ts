@@ -29,7 +29,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   const { store, setAside } = openStore(settings.stateDir);
   if (setAside) log.error({ setAside }, "the store was damaged: it was set aside, and a new one begun; what runs is still looked after");
   const say = (message: string, details: object) => log.info(details, message);
-  const host = new PosixHost({ runtimeDir: settings.runtimeDir, id: directoryId(settings.stateDir), log: say });
+  const host = new PosixHost({ ...settings, id: directoryId(settings.stateDir), log: say });
   const supervisor = new Supervisor({
     host,
     store,
@@ -38,6 +38,11 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     peakMemoryBytes: () => 0,
     lastLines: async () => [],
   });
+  const { spawn } = await import("node:child_process"); // TEMP-PUMP
+  spawn(process.execPath, [new URL("./pump/main.ts", import.meta.url).pathname, "--runtime-dir", settings.runtimeDir], {
+    detached: true,
+    stdio: "ignore",
+  }).unref(); // TEMP-PUMP
   supervisor.open();
   const end = Promise.withResolvers<void>();
   const startedAt = Date.now();

@@ -16,6 +16,7 @@ export interface Settings {
   /** Empty: stderr. */
   readonly logFile: string;
   readonly logLevel: string;
+  readonly cgroups: "auto" | "off";
 }
 
 const logLevels = ["trace", "debug", "info", "warn", "error"];
@@ -34,6 +35,7 @@ Usage: pmd [--config FILE] [options]
   --log-dir DIR         what services write                    (root: /var/log/pmd,  user: ~/.local/state/pmd/logs)
   --log-file FILE       pmd's own log                          (stderr)
   --log-level LEVEL     trace, debug, info, warn, error        (info)
+  --cgroups auto|off    find and kill what a service has started by its cgroup, where the host allows it (auto); off looks through /proc
   --version, --help
 
 Signals: TERM and INT end pmd and leave the services running; the next pmd takes them over. A second one ends it at once.
@@ -65,6 +67,7 @@ export function parseSettings(argv: readonly string[], version: string): Setting
       "log-dir": text,
       "log-file": text,
       "log-level": text,
+      cgroups: text,
       version: { type: "boolean" },
       help: { type: "boolean", short: "h" },
     },
@@ -86,6 +89,7 @@ export function parseSettings(argv: readonly string[], version: string): Setting
     config: values.config === undefined ? "" : resolve(values.config),
     logFile: values["log-file"] === undefined ? "" : resolve(values["log-file"]),
     logLevel: parseLevel(values["log-level"] ?? "info"),
+    cgroups: parseCgroups(values.cgroups ?? "auto"),
   };
 }
 
@@ -99,6 +103,11 @@ function defaultPlaces(): Pick<Settings, "stateDir" | "runtimeDir" | "logDir"> {
 function parseMode(text: string): number {
   if (!/^(0o?)?[0-7]{3}$/.test(text)) throw new Error(`--socket-mode ${text}: give three octal digits, such as 0660`);
   return Number.parseInt(text.replace("o", ""), 8);
+}
+
+function parseCgroups(text: string): "auto" | "off" {
+  if (text !== "auto" && text !== "off") throw new Error(`--cgroups ${text}: give auto or off`);
+  return text;
 }
 
 function parseLevel(text: string): string {

@@ -11,8 +11,9 @@ export function toMsOr(duration: Duration | undefined, otherwise: number): numbe
 }
 
 export function fromMs(ms: number): Duration {
-  const seconds = Math.floor(ms / 1000);
-  return create(DurationSchema, { seconds: BigInt(seconds), nanos: Math.round((ms - seconds * 1000) * 1_000_000) });
+  const whole = Math.round(ms);
+  const seconds = Math.floor(whole / 1000);
+  return create(DurationSchema, { seconds: BigInt(seconds), nanos: (whole - seconds * 1000) * 1_000_000 });
 }
 
 /** Milliseconds of the wall clock. */
@@ -21,5 +22,6 @@ export function toWallTime(timestamp: Timestamp | undefined): number | undefined
 }
 
 export function fromWallTime(ms: number): Timestamp {
-  return timestampFromMs(ms);
+  // The clock of a file has fractions of a millisecond, which nobody asked for.
+  return timestampFromMs(Math.floor(ms));
 }

@@ -67,7 +67,7 @@ export type InstanceEvent =
 
 export type Effect =
   | { readonly type: "spawn" }
-  /** Ask it to end, by its signal or stop command. */
+  /** Ask it to end, by its signal or stop command; what is left when the main process has ended is asked by the signal. */
   | { readonly type: "ask" }
   /** SIGKILL everything of the run. */
   | { readonly type: "kill" };

@@ -122,6 +122,8 @@ function stopping(model: InstanceModel, state: InstanceState & { phase: "stoppin
     case "timeout":
       return [to(model, { ...state, kills: state.kills + 1, deadline: context.now + proveMs }), [{ type: "kill" }]];
     case "orphaned":
+      // The main process has done as it was asked; what it leaves behind, in groups and sessions of its own perhaps, is asked too.
+      return [model, state.kills === 0 ? [{ type: "ask" }] : []];
     case "clear":
     case "spawned":
       return [model, []];

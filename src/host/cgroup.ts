@@ -67,6 +67,11 @@ export function killCgroup(path: string): void {
 /** Groups that a service made below its own go first. A group that is still populated stays. */
 export function removeCgroup(path: string): void {
   for (const group of subgroups(path)) removeCgroup(group);
+  removeEmptyCgroup(path);
+}
+
+/** One that has processes or groups in it stays. */
+export function removeEmptyCgroup(path: string): void {
   try {
     rmdirSync(path);
   } catch {

@@ -5,7 +5,7 @@ import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
 import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../supervisor/host.ts";
-import { type CgroupSupport, findCgroupRoot, isPopulated, makeCgroup, removeCgroup, subgroups } from "./cgroup.ts";
+import { type CgroupSupport, findCgroupRoot, isPopulated, makeCgroup, removeCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
 import { findObstacle } from "./find-obstacle.ts";
 import { PosixRun } from "./posix-run.ts";
@@ -22,6 +22,7 @@ export interface HostSettings {
   readonly runtimeDir: string;
   /** The same for every pmd on one state directory: names its place among the cgroups. */
   readonly id: string;
+  readonly cgroups: "auto" | "off";
   readonly log: (message: string, details: object) => void;
 }
 
@@ -37,14 +38,14 @@ export class PosixHost implements Host {
   readonly #log: HostSettings["log"];
   readonly #runs = new Map<string, PosixRun>();
 
-  constructor({ runtimeDir, id, log }: HostSettings) {
+  constructor({ runtimeDir, id, cgroups, log }: HostSettings) {
     this.#log = log;
     this.#runsDir = join(runtimeDir, "runs");
     this.#trashDir = join(runtimeDir, "trash");
     mkdirSync(this.#runsDir, { recursive: true, mode: 0o711 });
     mkdirSync(this.#trashDir, { recursive: true, mode: 0o700 });
     for (const name of readdirSync(this.#trashDir)) this.#remove(join(this.#trashDir, name));
-    this.cgroups = findCgroupRoot(id);
+    this.cgroups = cgroups === "auto" ? findCgroupRoot(id) : { available: false, reason: "switched off" };
     if (this.cgroups.available) sweepCgroups(this.cgroups.root, this.#runsDir);
     this.#shimPath = installShim(runtimeDir);
     this.#setsid = findSetsid();
@@ -131,6 +132,7 @@ export class PosixHost implements Host {
 
   close(): void {
     for (const run of this.#runs.values()) run.close();
+    if (this.cgroups.available) removeEmptyCgroup(this.cgroups.root);
   }
 
   async #start(order: LaunchOrder, starting: StartingRun, listener: RunListener): Promise<void> {

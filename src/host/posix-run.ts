@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, type FSWatcher, readFileSync, statSync, watch } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
 import type { RunExit } from "../core/state.ts";
@@ -77,6 +78,7 @@ export class PosixRun implements LiveRun {
       this.#asked = process;
       return;
     }
+    if (this.#state === "orphaned") return this.#sendToRest(process.stop.signal);
     const command = process.stop.command;
     if (!command) return this.#send(process.stop.signal, "group");
     // How it went is seen by the process ending, or by the grace period running out.
@@ -183,10 +185,11 @@ export class PosixRun implements LiveRun {
 
   #ended(status: number): RunExit {
     // The file's time is when it ended, also when nobody was looking.
-    const endedAt = statSync(join(this.directory, "exit")).mtimeMs;
+    const endedAt = Math.floor(statSync(join(this.directory, "exit")).mtimeMs);
     const uptimeMs = this.#uptimeMs(endedAt);
     const started = this.#readNumber("pid") !== undefined;
-    if (started) return { kind: "ended", status, endedAt, uptimeMs };
+    const signal = signalOf(status);
+    if (started) return { kind: "ended", status, endedAt, uptimeMs, ...(signal && { signal }) };
     return { kind: "spawn-failed", status, endedAt, uptimeMs, message: `its shell could not set it up (exit ${status}); its stderr says why` };
   }
 
@@ -212,6 +215,17 @@ export class PosixRun implements LiveRun {
     } catch (error) {
       // Until its exec it is no group leader yet: then it is alone.
       if ((error as NodeJS.ErrnoException).code === "ESRCH" && to === "group") this.#send(signal, "main");
+    }
+  }
+
+  #sendToRest(signal: string): void {
+    for (const pid of this.pids()) {
+      try {
+        process.kill(pid, signal);
+        process.kill(pid, "SIGCONT");
+      } catch {
+        // It ended between the look and the signal.
+      }
     }
   }
 
@@ -246,4 +260,9 @@ export class PosixRun implements LiveRun {
       this.look();
     }, delay).unref();
   }
+}
+
+/** A shell says 128 + n of a program that signal n has ended. */
+function signalOf(status: number): string | undefined {
+  return Object.entries(constants.signals).find(([, number]) => number === status - 128)?.[0];
 }

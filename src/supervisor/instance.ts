@@ -83,6 +83,7 @@ export class Instance {
     const { host, gate } = this.#parts;
     const before = this.#model;
     const [next, effects] = transition(before, event, this.#context());
+    for (const effect of next === before ? effects : []) this.#perform(effect);
     if (next === before) return;
     this.#model = next;
     this.#cancelDeadline();

@@ -60,7 +60,7 @@ export function machineTable(): string {
     ...events.map((event) => {
       const model = modelIn(state);
       const [next, effects] = transition(model, event, context);
-      return next === model ? "." : [describe(next.state), ...effects.map(describeEffect)].join("");
+      return next === model && effects.length === 0 ? "." : [describe(next.state), ...effects.map(describeEffect)].join("");
     }),
   ]);
   const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => (row[column] ?? "").length)));

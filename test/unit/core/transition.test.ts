@@ -11,9 +11,9 @@ waiting           .                    stopped             .                   s
 starting          .                    stopping/stop+ask   stopping/start+ask  .               starting/alive  stopping/recover+kill  backoff         stopping/recover+kill
 starting/alive    .                    stopping/stop+ask   stopping/start+ask  .               .               stopping/recover+kill  backoff         running
 running           .                    stopping/stop+ask   stopping/start+ask  .               .               stopping/recover+kill  backoff         .
-stopping/stop     stopping/start       .                   stopping/start      .               .               .                      stopped         stopping/stop+kill
-stopping/start    .                    stopping/stop       .                   .               .               .                      starting+spawn  stopping/start+kill
-stopping/recover  stopping/start       stopping/stop       stopping/start      .               .               .                      backoff         stopping/recover+kill
+stopping/stop     stopping/start       .                   stopping/start      .               .  stopping/stop+ask                      stopped         stopping/stop+kill
+stopping/start    .                    stopping/stop       .                   .               .  stopping/start+ask                      starting+spawn  stopping/start+kill
+stopping/recover  stopping/start       stopping/stop       stopping/start      .               .  stopping/recover+ask                      backoff         stopping/recover+kill
 backoff           starting+spawn       stopped             starting+spawn      .               .               .                      .               starting+spawn
 exited            starting+spawn       .                   starting+spawn      .               .               .                      .               .
 failed            starting+spawn       .                   starting+spawn      .               .               .                      .               .`;
@@ -45,6 +45,13 @@ describe("the machine", () => {
     expect(first.state).toMatchObject({ deadline: context.now + 3000 });
     expect(transition(first, { type: "stop", graceMs: 60_000 }, context)[0]).toBe(first);
     expect(transition(first, { type: "stop", graceMs: 0 }, context)[0].state).toMatchObject({ deadline: context.now });
+  });
+
+  it("asks what the main process has left behind, but not once it kills", () => {
+    const asked = modelIn({ phase: "stopping", next: "stop", deadline: 0, kills: 0 });
+    const killed = modelIn({ phase: "stopping", next: "stop", deadline: 0, kills: 1 });
+    expect(transition(asked, { type: "orphaned" }, context)).toEqual([asked, [{ type: "ask" }]]);
+    expect(transition(killed, { type: "orphaned" }, context)).toEqual([killed, []]);
   });
 
   it("remembers why it ended a run: the first reason wins", () => {
