@@ -87,8 +87,13 @@ export class TestDaemon implements AsyncDisposable {
 
   /** Runs pmctl against this pmd, off the terminal, with a home directory of its own. */
   pmctl(args: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
+    return this.run([process.execPath, programs.pmctl, ...args], options);
+  }
+
+  /** Runs a program for which this pmd is the one that pmctl speaks to. */
+  run(command: readonly [string, ...string[]], options: ProgramOptions = {}): Promise<Outcome> {
     const env = { ...this.#environment(), PMCTL_SOCK: this.socket, ...options.env };
-    return runProgram([process.execPath, programs.pmctl, ...args], { cwd: this.home, ...options, env });
+    return runProgram(command, { cwd: this.home, ...options, env });
   }
 
   /** Resolves when it answers. */
