@@ -1,0 +1,46 @@
+import type { Verb } from "./verb.ts";
+
+/** What is known of a verb before its file is loaded. */
+export interface VerbEntry {
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  readonly summary: string;
+  readonly group?: string;
+  readonly load?: () => Promise<{ readonly verb: Verb }>;
+  /** Verbs below this one: `daemon status`. */
+  readonly verbs?: readonly VerbEntry[];
+}
+
+const run = "Run services:";
+const look = "Look at them:";
+const host = "The daemon and pmctl:";
+
+export const verbs: readonly VerbEntry[] = [
+  { name: "start", group: run, summary: "start services, or make a new one", load: () => import("./commands/start.ts") },
+  { name: "stop", group: run, summary: "stop services, and prove that nothing is left of them", load: () => import("./commands/stop.ts") },
+  { name: "restart", group: run, summary: "stop and start services", load: () => import("./commands/restart.ts") },
+  { name: "reload", group: run, summary: "make services re-read their own configuration", load: () => import("./commands/reload.ts") },
+  { name: "scale", group: run, summary: "set how many instances there are: web=4", load: () => import("./commands/scale.ts") },
+  { name: "kill", group: run, summary: "send a signal to the processes of services", load: () => import("./commands/kill.ts") },
+  { name: "delete", aliases: ["rm", "del"], group: run, summary: "stop services and forget them", load: () => import("./commands/delete.ts") },
+  { name: "wait", group: run, summary: "wait until services are ready, or stopped", load: () => import("./commands/wait.ts") },
+  { name: "ps", aliases: ["ls", "list"], group: look, summary: "list services", load: () => import("./commands/ps.ts") },
+  { name: "status", aliases: ["describe", "show"], group: look, summary: "all about one service", load: () => import("./commands/status.ts") },
+  { name: "logs", group: look, summary: "show what services wrote, and follow it", load: () => import("./commands/logs.ts") },
+  { name: "events", group: look, summary: "show what has happened, and follow it", load: () => import("./commands/events.ts") },
+  { name: "top", group: look, summary: "watch the CPU and memory of services", load: () => import("./commands/top.ts") },
+  { name: "is-active", group: look, summary: "exit with 0 if a service runs, else with 3", load: () => import("./commands/is-active.ts") },
+  { name: "env", group: look, summary: "show the environment of a service", load: () => import("./commands/env.ts") },
+  {
+    name: "daemon",
+    group: host,
+    summary: "look at pmd itself, or end it",
+    verbs: [
+      { name: "status", summary: "who answers, and what it can do on this host", load: () => import("./commands/daemon-status.ts") },
+      { name: "stop", summary: "end pmd; services run on unless told otherwise", load: () => import("./commands/daemon-stop.ts") },
+      { name: "logs", summary: "show pmd's own log", load: () => import("./commands/daemon-logs.ts") },
+    ],
+  },
+  { name: "version", group: host, summary: "the versions of pmctl and pmd", load: () => import("./commands/version.ts") },
+  { name: "completion", group: host, summary: "print the completion script for a shell", load: () => import("./commands/completion.ts") },
+];
