@@ -6,8 +6,10 @@ import { routes } from "./api/routes.ts";
 import { validateRequests } from "./api/validate-request.ts";
 import { createValidator } from "./api/validator.ts";
 import { PosixHost } from "./host/posix-host.ts";
+import { startPump } from "./host/start-pump.ts";
 import { directoryId, lockDirectory } from "./lock.ts";
 import type { Logger } from "./logger.ts";
+import { PumpKeeper } from "./logs/pump-keeper.ts";
 import type { Settings } from "./settings.ts";
 import { openStore } from "./store/open-store.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
@@ -38,11 +40,18 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     peakMemoryBytes: () => 0,
     lastLines: async () => [],
   });
-  const { spawn } = await import("node:child_process"); // TEMP-PUMP
-  spawn(process.execPath, [new URL("./pump/main.ts", import.meta.url).pathname, "--runtime-dir", settings.runtimeDir], {
-    detached: true,
-    stdio: "ignore",
-  }).unref(); // TEMP-PUMP
+  let pumpPid = 0;
+  const pump = new PumpKeeper({
+    runtimeDir: settings.runtimeDir,
+    start: () => startPump(settings.runtimeDir, version, (error) => log.error({ err: error }, "cannot start the log pump")),
+    onStarted: ({ pid }) => {
+      if (pid === pumpPid) return;
+      pumpPid = pid;
+      supervisor.events.append({ type: "pump_started", message: `the log pump is at work (pid ${pid})`, attributes: { pid: String(pid) } });
+    },
+    onLost: () => log.warn({ pid: pumpPid }, "the log pump is gone: another is being started"),
+  });
+  pump.open();
   supervisor.open();
   const end = Promise.withResolvers<void>();
   const startedAt = Date.now();
@@ -54,13 +63,13 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     capabilities: () => [
       { id: "cgroup.kill", available: host.cgroups.available, detail: host.cgroups.available ? host.cgroups.root : host.cgroups.reason },
     ],
-    problems: () => [],
+    problems: () => (pump.held ? [] : [{ reason: "PUMP_UNAVAILABLE", message: "there is no log pump: another is being started" }]),
     counts: () => {
       const services = supervisor.list();
       const instancesRunning = services.flatMap(({ instances }) => instances).filter(({ state }) => state === "running").length;
       return { services: services.length, instancesRunning, adopted: supervisor.adopted };
     },
-    pumpPid: () => 0,
+    pumpPid: () => (pump.held ? pumpPid : 0),
     stopServices: (timeoutMs, signal) => supervisor.stopAll(timeoutMs, signal),
     end: () => setImmediate(end.resolve),
   };
@@ -88,6 +97,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   async function close(): Promise<void> {
     supervisor.events.append({ type: "daemon_stopping", message: "pmd ends" });
     await listener.close(closeGraceMs);
+    pump.close();
     supervisor.close();
     host.close();
     store.close();

@@ -1,9 +1,17 @@
 import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
 
-/** In its own session and without our descriptors: it outlives us. Whether it came up is seen by its lock, not by this process. */
-export function startPump(command: readonly [string, ...string[]], runtimeDir: string): void {
-  const [program, ...args] = command;
-  const pump = spawn(program, [...args, "--runtime-dir", runtimeDir], { cwd: "/", detached: true, stdio: "ignore", env: {} });
-  pump.on("error", () => undefined); // no program, or no process to be had: the keeper finds nobody and starts it again
+/** Run from source the pump is source too; published, it is a bundle beside this one. */
+const program = fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "../pump/main.ts" : "./pm-pump.js", import.meta.url));
+
+/** It is nobody's child for long: pmd may go, and the pump stays. */
+export function startPump(runtimeDir: string, version: string, failed: (error: Error) => void): void {
+  const pump = spawn(process.execPath, [program, "--runtime-dir", runtimeDir, "--version", version], {
+    cwd: "/",
+    detached: true,
+    stdio: "ignore",
+    env: {},
+  });
+  pump.once("error", failed);
   pump.unref();
 }
