@@ -1,14 +1,16 @@
 // npm run build: three bundles in dist/lib, and before the two that people type a launcher that any Node can read.
-import { chmodSync, copyFileSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+//   node scripts/build.ts [directory instead of dist]
+import { chmodSync, copyFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const entries = { pmd: "src/main.ts", "pm-pump": "src/pump/main.ts", pmctl: "cli/main.ts" };
 const oldestNode = 24;
+const dist = process.argv[2] ?? "dist";
 
-rmSync("dist", { recursive: true, force: true });
+rmSync(dist, { recursive: true, force: true });
 await build({
   entryPoints: entries,
-  outdir: "dist/lib",
+  outdir: `${dist}/lib`,
   bundle: true,
   platform: "node",
   format: "esm",
@@ -24,18 +26,17 @@ await build({
   legalComments: "linked",
   logLevel: "warning",
 }).catch(() => process.exit(1)); // esbuild has said why
-copyFileSync("src/host/shim.sh", "dist/lib/shim.sh");
+copyFileSync("src/host/shim.sh", `${dist}/lib/shim.sh`);
 for (const name of ["pmd", "pmctl"]) writeLauncher(name);
 
 for (const name of Object.keys(entries)) {
-  const { size } = statSync(`dist/lib/${name}.js`);
-  console.log(`dist/lib/${name}.js  ${Math.round(size / 1024)} KiB`);
+  const { size } = statSync(`${dist}/lib/${name}.js`);
+  console.log(`${dist}/lib/${name}.js  ${Math.round(size / 1024)} KiB`);
 }
 
 /** Says which Node it needs instead of failing on the syntax of the bundle; therefore in a language that every Node with modules speaks. */
 function writeLauncher(name: string): void {
-  const path = `dist/${name}.js`;
-  mkdirSync("dist", { recursive: true });
+  const path = `${dist}/${name}.js`;
   writeFileSync(
     path,
     `#!/usr/bin/env node

@@ -5,6 +5,7 @@ import { treeChecks } from "./check.ts";
 import { environment, runSteps } from "./run-steps.ts";
 
 process.env.PATH = environment().PATH;
+process.env.PM_TEST_PROGRAMS = "dist";
 
 const packages = spawnSync("scripts/install-debian-packages.sh", { stdio: ["ignore", "inherit", "inherit"] });
 const failedSteps = await runSteps([{ name: "build", command: ["node", "scripts/build.ts"] }, ...treeChecks]);

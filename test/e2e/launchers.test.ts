@@ -1,11 +1,12 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
 import { runProgram } from "../support/run-program.ts";
 
+const programs = process.env.PM_TEST_PROGRAMS ?? "dist";
 const preload = resolve("test/fixtures/older-node.cjs");
 
 it.each(["pmd", "pmctl"])("%s says which Node it needs when an older one runs it", async (name) => {
-  const { code, stdout, stderr } = await runProgram([process.execPath, "--require", preload, `dist/${name}.js`, "--version"]);
+  const { code, stdout, stderr } = await runProgram([process.execPath, "--require", preload, join(programs, `${name}.js`), "--version"]);
   expect({ code, stdout, stderr }).toEqual({
     code: 2,
     stdout: "",
@@ -14,7 +15,7 @@ it.each(["pmd", "pmctl"])("%s says which Node it needs when an older one runs it
 });
 
 it.each(["pmd", "pmctl"])("%s runs as it is published", async (name) => {
-  const { code, stdout, stderr } = await runProgram([process.execPath, `dist/${name}.js`, "--version"]);
+  const { code, stdout, stderr } = await runProgram([process.execPath, join(programs, `${name}.js`), "--version"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toMatch(new RegExp(`^(${name} )?\\d+\\.\\d+\\.\\d+\\n$`));
 });

@@ -19,12 +19,12 @@ export interface DaemonOptions {
   readonly env?: Record<string, string>;
 }
 
-const sources = { pmd: "src/main.ts", pmctl: "cli/main.ts" };
-const built = { pmd: "dist/pmd.js", pmctl: "dist/pmctl.js" };
-const { pmd, pmctl } = process.env.PM_TEST_BUILT ? built : sources;
-const programs = { pmd: resolve(pmd), pmctl: resolve(pmctl) };
+const built = process.env.PM_TEST_PROGRAMS;
+const programs = built
+  ? { pmd: resolve(built, "pmd.js"), pmctl: resolve(built, "pmctl.js") }
+  : { pmd: resolve("src/main.ts"), pmctl: resolve("cli/main.ts") };
 
-/** A pmd of its own for one test, from source, or as it is published where PM_TEST_BUILT is set: `await using daemon = await startDaemon()`. */
+/** A pmd of its own for one test, as it is published, or from source where nothing was built: `await using daemon = await startDaemon()`. */
 export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaemon> {
   const daemon = new TestDaemon(options);
   try {
