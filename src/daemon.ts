@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { logAccess } from "./api/access-log.ts";
 import { translateErrors } from "./api/connect-error.ts";
 import type { Daemon } from "./api/daemon-service.ts";
 import { listen } from "./api/listen.ts";
@@ -10,6 +11,7 @@ import { startPump } from "./host/start-pump.ts";
 import { directoryId, lockDirectory } from "./lock.ts";
 import type { Logger } from "./logger.ts";
 import { PumpKeeper } from "./logs/pump-keeper.ts";
+import { UsageSampler } from "./metrics/usage-sampler.ts";
 import type { Settings } from "./settings.ts";
 import { openStore } from "./store/open-store.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
@@ -37,9 +39,10 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     store,
     logDir: settings.logDir,
     log: say,
-    peakMemoryBytes: () => 0,
+    peakMemoryBytes: (runId) => sampler.peakMemory(runId),
     lastLines: async () => [],
   });
+  const sampler = new UsageSampler({ list: () => supervisor.measured(), onError: (error) => log.warn({ err: error }, "cannot measure") });
   let pumpPid = 0;
   const pump = new PumpKeeper({
     runtimeDir: settings.runtimeDir,
@@ -53,6 +56,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   });
   pump.open();
   supervisor.open();
+  sampler.start();
   const end = Promise.withResolvers<void>();
   const startedAt = Date.now();
   const daemon: Daemon = {
@@ -79,8 +83,8 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     mode: settings.socketMode,
     owner: settings.socketOwner,
     group: settings.socketGroup,
-    routes: routes({ daemon, supervisor }),
-    interceptors: [translateErrors(logError), validateRequests(createValidator())],
+    routes: routes({ daemon, supervisor, sampler }),
+    interceptors: [logAccess((call) => log.debug(call, "call")), translateErrors(logError), validateRequests(createValidator())],
     log: logError,
   });
   log.info({ version, socket: settings.socket, adopted: supervisor.adopted, cgroups: host.cgroups }, "pmd is ready");
@@ -98,6 +102,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     supervisor.events.append({ type: "daemon_stopping", message: "pmd ends" });
     await listener.close(closeGraceMs);
     pump.close();
+    await sampler.close();
     supervisor.close();
     host.close();
     store.close();

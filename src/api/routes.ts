@@ -1,22 +1,38 @@
 import type { ConnectRouter } from "@connectrpc/connect";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
 import { EventService } from "../../gen/pm/v1/event_service_pb.ts";
+import { MetricsService } from "../../gen/pm/v1/metrics_service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
+import type { UsageSampler } from "../metrics/usage-sampler.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { type Daemon, daemonService } from "./daemon-service.ts";
 import { eventService } from "./event-service.ts";
-import { supervisorService } from "./supervisor-service.ts";
+import { healthService } from "./health-service.ts";
+import { metricsService } from "./metrics-service.ts";
+import { reflectionRoutes } from "./reflection.ts";
+import { heartbeatMs, supervisorService } from "./supervisor-service.ts";
+
+const services = [DaemonService, SupervisorService, MetricsService, EventService];
 
 export interface Parts {
   readonly daemon: Daemon;
   readonly supervisor: Supervisor;
+  readonly sampler: UsageSampler;
 }
 
 /** Everything that pmd serves. */
-export function routes({ daemon, supervisor }: Parts): (router: ConnectRouter) => void {
+export function routes({ daemon, supervisor, sampler }: Parts): (router: ConnectRouter) => void {
+  const health = healthService(
+    { readiness: (name) => supervisor.isReady(name), changes: (signal) => supervisor.changes.watch(signal, heartbeatMs) },
+    services.map(({ typeName }) => typeName),
+  );
   return (router) => {
     router.service(DaemonService, daemonService(daemon));
     router.service(SupervisorService, supervisorService(supervisor));
+    router.service(MetricsService, metricsService(supervisor, sampler));
     router.service(EventService, eventService(supervisor.events));
+    router.service(Health, health);
+    reflectionRoutes(router, [...services, Health]);
   };
 }

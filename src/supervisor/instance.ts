@@ -33,6 +33,16 @@ export interface InstanceOrders {
   launchOrder(index: number): LaunchOrder;
 }
 
+/** A run that has a process, for whoever measures it. */
+export interface MeasuredRun {
+  readonly instance: string;
+  readonly runId: string;
+  readonly pid: number;
+  readonly cgroup: string | undefined;
+  readonly startedAt: number;
+  readonly restarts: number;
+}
+
 /** How long the last lines of a run are waited for. */
 const lastLinesMs = 1000;
 
@@ -148,6 +158,13 @@ export class Instance {
   /** It has a run that is older than what the spec says now. */
   get stale(): boolean {
     return this.#run !== undefined && this.#run.order.generation < this.#orders().processGeneration;
+  }
+
+  get measured(): MeasuredRun | undefined {
+    const live = this.#run?.live;
+    if (live?.pid === undefined) return undefined;
+    const { id, pid, cgroup, startedAt } = live;
+    return { instance: this.name, runId: id, pid, cgroup, startedAt, restarts: this.#model.restarts };
   }
 
   view(): InstanceView {

@@ -17,7 +17,7 @@ import { adoptRuns } from "./adopt-runs.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { EventLog } from "./event-log.ts";
 import type { Host } from "./host.ts";
-import type { Instance, InstanceParts } from "./instance.ts";
+import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
 import { instanceLogPaths } from "./log-paths.ts";
 import { type Goal, reachGoal, targetView, type Wait } from "./outcome.ts";
 import { everything, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
@@ -101,6 +101,19 @@ export class Supervisor {
   find(key: string, selector?: Selector): ServiceView | undefined {
     const service = this.#services.get(key);
     return service && (!selector || isSelected(selector, service)) ? service.view() : undefined;
+  }
+
+  /** Of a service: all its instances can do their work. Undefined when there is none of this name. */
+  isReady(name: string): boolean | undefined {
+    const at = name.lastIndexOf("#");
+    if (at > 0) return this.#services.get(name.slice(0, at))?.instance(Number(name.slice(at + 1)))?.ready;
+    const service = this.#services.get(name);
+    return service && service.instances.length > 0 && service.instances.every(({ ready }) => ready);
+  }
+
+  /** Runs that have a process, for whoever measures them. */
+  measured(): MeasuredRun[] {
+    return [...this.#services.values()].flatMap(({ instances }) => instances).flatMap((instance) => instance.measured ?? []);
   }
 
   runs(name: string, limit: number): StoredRun[] {
