@@ -1,0 +1,40 @@
+import { join } from "node:path";
+import type { LogStreamRef } from "../../src/logs/log-stream.ts";
+import { LogFile, type LogSettings } from "../../src/pump/log-file.ts";
+
+/** A stream of `default/web#0`, or of another instance, as the pump writes it. */
+export class LogWriter {
+  readonly source: LogStreamRef;
+  #file: LogFile;
+
+  constructor(
+    directory: string,
+    { instance = "default/web#0", stream = "stdout" as "stdout" | "stderr", settings = {} as Partial<LogSettings> } = {},
+  ) {
+    const path = join(directory, `${instance.replace(/.*\//, "").replace("#", "-")}.${stream}.log`);
+    this.source = { instance, stream, path };
+    this.#file = new LogFile(path, { rotateBytes: 0, backups: 1000, ...settings });
+  }
+
+  write(bytes: string | Buffer, runId = "r1"): void {
+    this.#file.append(Buffer.from(bytes), runId);
+  }
+
+  rotate(): void {
+    this.#file.rotate();
+  }
+
+  purge(): void {
+    this.#file.purge(false);
+  }
+
+  /** As if the pump had left, or been killed, and another had come. */
+  reopen(how: "left" | "killed"): void {
+    if (how === "left") this.#file.close();
+    this.#file = new LogFile(this.#file.path, this.#file.settings);
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
