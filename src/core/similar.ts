@@ -4,6 +4,7 @@ export function findSimilar(text: string, candidates: Iterable<string>): string[
   const limit = text.length <= 2 ? 1 : 2;
   const distances = new Map<string, number>();
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - wanted.length) > limit) continue;
     const distance = editDistance(wanted, candidate.toLowerCase());
     if (distance <= limit) distances.set(candidate, distance);
   }

@@ -1,0 +1,119 @@
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { create, fromJson } from "@bufbuild/protobuf";
+import { type Manifest as ManifestMessage, ManifestSchema } from "../../gen/pm/v1/manifest_pb.ts";
+import { ProcessSpecSchema } from "../../gen/pm/v1/process_pb.ts";
+import type { ServiceSpec as ServiceSpecMessage } from "../../gen/pm/v1/service_pb.ts";
+import { defaultNamespace } from "../core/names.ts";
+import type { ServiceSpec } from "../core/spec.ts";
+import { invalidFields, PmError, type Violation } from "../errors.ts";
+import type { Problem } from "./located.ts";
+import { parseYaml } from "./parse-yaml.ts";
+import { type ProtoJson, toProtoJson } from "./proto-json.ts";
+
+// A file is read in steps, each of which knows nothing of the others:
+//   bytes → text → values with places (parse-yaml) → the words of the proto (sugar) → its JSON form (proto-json) → a message
+//   → the same rules that the API has → specs
+// What is wrong is collected on the way, and told all at once, with line and column.
+
+/** What a configuration file asks for. */
+export interface LoadedManifest {
+  readonly path: string;
+  readonly namespace: string;
+  readonly services: readonly { readonly name: string; readonly spec: ServiceSpec }[];
+}
+
+/** The rules of the API, which hold for files too. src/api has them: its validator, and toSpec. */
+export interface Rules {
+  validate(schema: typeof ManifestSchema, message: ManifestMessage): Promise<Violation[]>;
+  toSpec(message: ServiceSpecMessage, context: { field: string }): ServiceSpec;
+}
+
+export async function loadManifest(path: string, rules: Rules): Promise<LoadedManifest> {
+  const file = resolve(path);
+  return readManifest(await readText(file), file, rules);
+}
+
+/** The same from text; `file` is where it comes from, for messages and for what is relative to it. */
+export async function readManifest(text: string, file: string, rules: Rules): Promise<LoadedManifest> {
+  const { root, problems } = parseYaml(text);
+  if (!root) throw refusal(file, problems.length > 0 ? problems : [{ at: { line: 1, column: 1 }, path: "", message: emptyFile }]);
+  const form = toProtoJson(ManifestSchema, root, problems);
+  const message = fromJson(ManifestSchema, form.json);
+  completeManifest(message, file);
+  const violations = await rules.validate(ManifestSchema, message);
+  const services = toServices(message, rules, violations);
+  problems.push(...toProblems(violations, form));
+  if (problems.length > 0) throw refusal(file, problems);
+  return { path: file, namespace: message.namespace || defaultNamespace, services };
+}
+
+const emptyFile = "says nothing: begin with `version: 1`, and go on with `services:`";
+
+/** A file of services is a few kilobytes; what is larger was meant for something else. */
+const maxBytes = 4 * 1024 * 1024;
+
+async function readText(file: string): Promise<string> {
+  // Without blocking, because nobody may ever write to what turns out to be a FIFO.
+  await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: NodeJS.ErrnoException) => {
+    throw new Error(`cannot read ${file}: ${cause.code === "ENOENT" ? "no such file" : cause.message}`, { cause });
+  });
+  const stats = await handle.stat();
+  if (!stats.isFile()) throw new Error(`cannot read ${file}: it is no regular file`);
+  if (stats.size > maxBytes) throw new Error(`cannot read ${file}: it has ${stats.size} bytes, and a configuration file has at most ${maxBytes}`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(await handle.readFile());
+  } catch (cause) {
+    throw new Error(`cannot read ${file}: it is no UTF-8 text`, { cause });
+  }
+}
+
+/** A service of a file runs in the file's directory unless told otherwise, and its paths begin there. */
+function completeManifest({ services }: ManifestMessage, file: string): void {
+  for (const spec of Object.values(services)) {
+    spec.process ??= create(ProcessSpecSchema);
+    spec.process.workingDirectory = resolve(dirname(file), spec.process.workingDirectory);
+  }
+}
+
+/** Adds to the violations what only a conversion can tell, such as signals that this host does not have. */
+function toServices(message: ManifestMessage, rules: Rules, violations: Violation[]): { name: string; spec: ServiceSpec }[] {
+  return Object.entries(message.services).flatMap(([name, service]) => {
+    try {
+      return { name, spec: rules.toSpec(service, { field: `services[${JSON.stringify(name)}]` }) };
+    } catch (error) {
+      if (!(error instanceof PmError)) throw error;
+      violations.push(...error.violations.filter(({ field }) => !violations.some((known) => known.field === field)));
+      return [];
+    }
+  });
+}
+
+function toProblems(violations: readonly Violation[], { places, broken }: ProtoJson): Problem[] {
+  return violations
+    .filter(({ field }) => !broken.has(field) && !broken.has(""))
+    .map(({ field, message }) => ({ ...placeOf(field, places), message: ownWords(field, message) }));
+}
+
+/** The place of the field, or of the nearest thing around it that the file has. */
+function placeOf(field: string, places: ProtoJson["places"]): Omit<Problem, "message"> {
+  for (let known = field; known !== ""; known = known.slice(0, Math.max(0, known.lastIndexOf("."), known.lastIndexOf("[")))) {
+    const place = places.get(known);
+    if (place) return place;
+  }
+  return { at: { line: 1, column: 1 }, path: "" };
+}
+
+function ownWords(field: string, message: string): string {
+  if (field === "version") return "the file has to say which form it has: `version: 1` is the one that this pmd reads";
+  if (field.endsWith(".process.command") && message === "value is required") return "has no command";
+  return message;
+}
+
+function refusal(file: string, problems: readonly Problem[]): PmError {
+  const sorted = [...problems].sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
+  return invalidFields(
+    sorted.map(({ at, path, message }) => ({ field: `${file}:${at.line}:${at.column}${path === "" ? "" : ` ${path}`}`, message })),
+  );
+}

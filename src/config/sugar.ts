@@ -1,0 +1,86 @@
+import type { Located, LocatedEntry, LocatedMap, Position } from "./located.ts";
+
+// What people may write where the proto wants more words. Each form is rewritten to the one that the proto has, with the places kept; what is
+// not rewritten stays as it is, and is judged later.
+//
+//   service     command, cwd, env, env_file … beside instances and restart, rather than below `process`
+//   command     a text is a line for the shell, a list is argv
+//   env_file    a path, or a list of paths
+//   restart     a text is the policy
+//   signals     in lower case
+
+/** How a message may be written, by its name in the proto. */
+export const sugar: Readonly<Record<string, (node: Located) => Located>> = {
+  "pm.v1.ServiceSpec": service,
+  "pm.v1.Command": (node) => wrapText(wrapList(node, "argv"), "shell"),
+  "pm.v1.EnvFile": (node) => wrapText(node, "path"),
+  "pm.v1.RestartPolicy": (node) => wrapText(node, "policy"),
+  "pm.v1.StopSpec": signal,
+  "pm.v1.ReloadSpec": signal,
+};
+
+/** Keys of a service that are fields of its process. */
+const processKeys = ["command", "working_directory", "workingDirectory", "environment", "stop", "logs"];
+
+/** Keys of a service that are in no proto, and the fields that they stand for. */
+const aliases: Readonly<Record<string, string>> = { cwd: "working_directory" };
+const environmentKeys: Readonly<Record<string, string>> = { env: "vars", env_file: "files", inherit_environment: "inherit" };
+
+/** Beside the fields of the proto, for whoever has to guess what was meant. */
+export const extraKeys: Readonly<Record<string, readonly string[]>> = {
+  "pm.v1.ServiceSpec": [...processKeys, ...Object.keys(aliases), ...Object.keys(environmentKeys)],
+};
+
+function service(node: Located): Located {
+  if (node.kind !== "map") return node;
+  const own: LocatedEntry[] = [];
+  const process: LocatedEntry[] = [];
+  const environment: LocatedEntry[] = [];
+  for (const entry of node.entries) {
+    const alias = find(aliases, entry.key);
+    const variable = find(environmentKeys, entry.key);
+    if (variable !== undefined) environment.push({ ...entry, key: variable, writtenAs: entry.key, value: listOne(entry) });
+    else if (alias !== undefined) process.push({ ...entry, key: alias, writtenAs: entry.key });
+    else if (processKeys.includes(entry.key)) process.push(entry);
+    else own.push(entry);
+  }
+  if (environment.length > 0) process.push(unseen("environment", environment));
+  if (process.length > 0) own.push(unseen("process", process));
+  return { ...node, entries: own };
+}
+
+/** `env_file: .env` is a list of one. */
+function listOne({ key, value }: LocatedEntry): Located {
+  const isOne = key === "env_file" && (value.kind === "map" || (value.kind === "scalar" && value.value !== null));
+  return isOne ? { kind: "list", at: value.at, items: [value] } : value;
+}
+
+/** An entry that the file does not have, for those that belong below it. */
+function unseen(key: string, entries: readonly LocatedEntry[]): LocatedEntry {
+  const at = entries[0]?.keyAt as Position;
+  return { key, keyAt: at, writtenAs: "", value: { kind: "map", at, entries } };
+}
+
+function signal(node: Located): Located {
+  if (node.kind !== "map") return node;
+  const entries = node.entries.map((entry) =>
+    entry.key === "signal" && entry.value.kind === "scalar" ? { ...entry, value: { ...entry.value, text: entry.value.text.toUpperCase() } } : entry,
+  );
+  return { ...node, entries };
+}
+
+function wrapText(node: Located, key: string): Located {
+  return node.kind === "scalar" && node.value !== null ? wrap(node, key) : node;
+}
+
+function wrapList(node: Located, key: string): Located {
+  return node.kind === "list" ? wrap(node, key) : node;
+}
+
+function wrap(node: Located, key: string): LocatedMap {
+  return { kind: "map", at: node.at, entries: [{ key, keyAt: node.at, writtenAs: "", value: node }] };
+}
+
+function find(table: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
+}

@@ -1,0 +1,292 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { toSpec } from "../../../src/api/convert-spec.ts";
+import { createValidator } from "../../../src/api/validator.ts";
+import { loadManifest, readManifest } from "../../../src/config/load-manifest.ts";
+import { defaults } from "../../../src/core/spec.ts";
+import { PmError } from "../../../src/errors.ts";
+import { makeTempDir } from "../../support/temp-dir.ts";
+
+const { validate } = createValidator();
+const rules = { validate, toSpec };
+
+const read = (text: string) => readManifest(text, "/srv/app/pm.yaml", rules);
+const readService = async (text: string) => (await read(`version: 1\nservices:\n  web:\n${text.replaceAll(/^/gm, "    ")}`)).services[0]?.spec;
+
+describe("a file", () => {
+  test("as people write it becomes specs", async () => {
+    const manifest = await read(`
+version: 1
+namespace: prod
+services:
+  db:
+    command: exec postgres -D /var/lib/db
+    stop: {signal: int, grace: 30s}
+  api:
+    command: [node, server.js]
+    cwd: ./api
+    instances: 2
+    env: {LOG: info, PORT: 3000}
+    env_file: [.env, {path: local.env, optional: true}]
+    inherit_environment: true
+    restart: {policy: on-failure, delay: 500ms, max_delay: 1m30s, max_restarts: 10, window: 10m}
+    start: {settle: 2s}
+    reload: {signal: hup}
+    logs: {stdout: ./logs/out.log, rotate: {size: 10MiB, backups: 5}}
+    labels: {tier: web}
+    autostart: false
+    description: answers
+`);
+    expect(manifest).toMatchObject({ path: "/srv/app/pm.yaml", namespace: "prod" });
+    expect(manifest.services.map(({ name }) => name)).toEqual(["db", "api"]);
+    const [db, api] = manifest.services.map(({ spec }) => spec);
+    expect(db?.process).toMatchObject({
+      command: { shell: "exec postgres -D /var/lib/db", argv: [] },
+      stop: { signal: "SIGINT", graceMs: 30_000 },
+    });
+    expect(api).toEqual({
+      process: {
+        command: { argv: ["node", "server.js"], shell: "", args: [] },
+        workingDirectory: "/srv/app/api",
+        environment: {
+          vars: { LOG: "info", PORT: "3000" },
+          files: [
+            { path: ".env", optional: false },
+            { path: "local.env", optional: true },
+          ],
+          inherit: true,
+        },
+        stop: defaults.stop,
+        logs: { stdout: "./logs/out.log", stderr: "", rotateBytes: 10 * 1024 * 1024, backups: 5 },
+      },
+      instances: 2,
+      autostart: false,
+      restart: { ...defaults.restart, mode: "on-failure", delayMs: 500, maxDelayMs: 90_000, maxRestarts: 10, windowMs: 600_000 },
+      start: { ...defaults.start, settleMs: 2000 },
+      reload: { signal: "SIGHUP" },
+      labels: { tier: "web" },
+      description: "answers",
+    });
+  });
+
+  test("in the JSON of the API says the same", async () => {
+    const process = {
+      command: { argv: ["x"] },
+      workingDirectory: "/w",
+      environment: { vars: { A: "1" }, files: [{ path: ".env" }] },
+      stop: { signal: "SIGINT", grace: "1.500s" },
+      logs: { rotate: { size: "4096" } },
+    };
+    const service = { process, restart: { policy: "MODE_NEVER", maxDelay: "60s" } };
+    const inJson = await read(JSON.stringify({ version: 1, services: { web: service } }, null, "\t"));
+    const asPeopleWrite = await readService(
+      "command: [x]\ncwd: /w\nenv: [A=1]\nenv_file: .env\nstop: {signal: 2, grace: 1.5s}\nlogs: {rotate: {size: 4K}}\nrestart: never",
+    );
+    expect(inJson.services[0]?.spec).toEqual(asPeopleWrite);
+  });
+
+  test("has its directory as the working directory of its services unless they have their own", async () => {
+    expect((await readService("command: x"))?.process.workingDirectory).toBe("/srv/app");
+    expect((await readService("command: x\ncwd: ../other"))?.process.workingDirectory).toBe("/srv/other");
+    expect((await readService("command: x\ncwd: /abs"))?.process.workingDirectory).toBe("/abs");
+  });
+
+  test("gives text as it is written, though it looks like something else", async () => {
+    const spec = await readService("command: [sleep, 60, 0x10, yes, true, 1.10, '']\nenv: {V: 1.10, ON: true, BIG: 12345678901234567890, E: ''}");
+    expect(spec?.process.command.argv).toEqual(["sleep", "60", "0x10", "yes", "true", "1.10", ""]);
+    expect(spec?.process.environment.vars).toEqual({ V: "1.10", ON: "true", BIG: "12345678901234567890", E: "" });
+  });
+
+  test("may leave a mapping or a list empty, as when everything in it is a comment", async () => {
+    const spec = await readService("command: x\nenv:\nlabels:\nlogs:\nenv_file:\n");
+    expect(spec).toMatchObject({ labels: {}, process: { environment: { vars: {} } } });
+  });
+
+  test("may say something once and point at it again", async () => {
+    const manifest = await read("version: 1\nservices:\n  a: &a {command: x, labels: {t: w}}\n  b: *a\n  c: {command: y, labels: {t: z}}\n");
+    expect(manifest.services.map(({ spec }) => spec.labels)).toEqual([{ t: "w" }, { t: "w" }, { t: "z" }]);
+  });
+
+  test("keeps names that objects have already", async () => {
+    const manifest = await read("version: 1\nservices:\n  constructor: {command: x, env: {__proto__: y, toString: z}}\n");
+    expect(manifest.services[0]?.name).toBe("constructor");
+    expect(Object.entries(manifest.services[0]?.spec.process.environment.vars ?? {})).toEqual([
+      ["__proto__", "y"],
+      ["toString", "z"],
+    ]);
+  });
+
+  test("of thousands of services is read", async () => {
+    const services = Array.from({ length: 3000 }, (_, index) => `  s${index}: {command: [sleep, inf], env: {A: b}, restart: never}`);
+    expect((await read(`version: 1\nservices:\n${services.join("\n")}`)).services).toHaveLength(3000);
+  });
+});
+
+describe("what is wrong is told with its line and column:", () => {
+  const inService = (line: string) => `version: 1\nservices:\n  web:\n    command: x\n    ${line}\n`;
+
+  test.for([
+    // The file as a whole.
+    ["", "1:1: says nothing: begin with `version: 1`, and go on with `services:`"],
+    ["# nothing\n", "1:1: says nothing: begin with `version: 1`, and go on with `services:`"],
+    ["services: {}\n", "1:1: the file has to say which form it has: `version: 1` is the one that this pmd reads"],
+    ["version: 2\n", "1:1 version: the file has to say which form it has: `version: 1` is the one that this pmd reads"],
+    ["version: one\n", '1:10 version: is "one", and should be a whole number, 0 or more'],
+    ["- 1\n", "1:1: is a list, and should be a mapping"],
+    ["version: 1\n---\nversion: 1\n", /^2:1: source contains multiple documents/],
+    ["a: [1\n", /^2:1: flow sequence in block collection/],
+    ["a: 'x\n", /^2:1: missing closing 'quote/],
+    [inService("description: !run x"), /^5:18: unresolved tag: !run/],
+    [inService("description: *b"), "5:18 services.web.description: no anchor is named b before this line"],
+    [inService("env_file: &a [*a]"), "5:18 services.web.env_file[0]: contains itself"],
+    ["version: 1\n? [1]\n: 2\n", "2:3: has a key that is no text"],
+    // Keys.
+    ["version: 1\nservcies: {}\n", "2:1 servcies: is no key that is known here; did you mean services?"],
+    [inService("comand: x"), "5:5 services.web.comand: is no key that is known here; did you mean command?"],
+    [inService("enviroment: {}"), "5:5 services.web.enviroment: is no key that is known here; did you mean environment?"],
+    [inService("port: 80"), "5:5 services.web.port: is no key that is known here"],
+    [inService("stop: {sginal: x}"), "5:12 services.web.stop.sginal: is no key that is known here; did you mean signal?"],
+    [inService("command: y"), "5:5 services.web.command: is there already, in line 4"],
+    [inService("process: {command: y}"), "4:5 services.web: command says the same as process in line 5: keep one"],
+    [inService("env: {}\n    environment: {}"), "5:5 services.web: env says the same as environment in line 6: keep one"],
+    [inService("max_restarts: 1"), "5:5 services.web.max_restarts: is no key that is known here"],
+    // Types and forms.
+    ["version: 1\nservices: [web]\n", "2:11 services: is a list, and should be a mapping"],
+    ["version: 1\nservices: web\n", '2:11 services: is "web", and should be a mapping'],
+    ["version: 1\nservices: {web: x}\n", '2:17 services.web: is "x", and should be a mapping'],
+    [inService("instances: two"), '5:16 services.web.instances: is "two", and should be a whole number, 0 or more'],
+    [inService("instances: -1"), "5:16 services.web.instances: is the number -1, and should be a whole number, 0 or more"],
+    [inService("instances: 1.5"), "5:16 services.web.instances: is the number 1.5, and should be a whole number, 0 or more"],
+    [inService("instances: 5000000000"), "5:16 services.web.instances: is the number 5000000000, and should be a whole number, 0 or more"],
+    [inService("instances:"), "5:15 services.web.instances: is nothing, and should be a whole number, 0 or more"],
+    [inService("autostart: yes"), '5:16 services.web.autostart: is "yes", and should be true or false'],
+    [inService("description: [x]"), "5:18 services.web.description: is a list, and should be text"],
+    [inService("env: x"), '5:10 services.web.env: is "x", and should be a mapping'],
+    [inService("env: [A]"), '5:11 services.web.env[0]: is "A", and should be NAME=value'],
+    [inService("env: {A: }"), "5:14 services.web.env.A: is nothing, and should be text"],
+    [inService("env: {A: {}}"), "5:14 services.web.env.A: is a mapping, and should be text"],
+    [inService("env_file: [[]]"), "5:16 services.web.env_file[0]: is a list, and should be a mapping"],
+    [inService("stop: {grace: 30}"), "5:19 services.web.stop.grace: 30 has no unit: write 30s or 30ms"],
+    [inService("stop: {grace: 5 minutes}"), '5:19 services.web.stop.grace: is "5 minutes", and should be a duration such as 500ms, 90s or 1h30m'],
+    [inService("logs: {rotate: {size: 10XB}}"), '5:27 services.web.logs.rotate.size: is "10XB", and should be a size such as 4096, 512K or 10MiB'],
+    [inService("restart: {jitter: much}"), '5:23 services.web.restart.jitter: is "much", and should be a number'],
+    [inService("restart: {success_exit_codes: [x]}"), '5:36 services.web.restart.success_exit_codes[0]: is "x", and should be a whole number'],
+    [
+      inService("restart: {policy: on-failur}"),
+      '5:23 services.web.restart.policy: is "on-failur", and may be always, on-failure, never; did you mean on-failure?',
+    ],
+    [inService("restart: sometimes"), '5:14 services.web.restart: is "sometimes", and may be always, on-failure, never'],
+    [inService('env: {A: "\\uD800"}'), /^5:14 services\.web\.env\.A: is .*and should be text without halves of characters$/],
+    // Rules of the proto.
+    ["version: 1\nservices: {a b: {command: x}}\n", /^2:12 services\."a b": "a b" is no name/],
+    ["version: 1\nnamespace: -x\n", /^2:1 namespace: "-x" is no name/],
+    ["version: 1\nservices: {web: }\n", "2:12 services.web: has no command"],
+    [inService("reload: {}"), "5:5 services.web.reload: give either signal or command"],
+    [inService("instances: 2000"), /^5:5 services\.web\.instances: .*1000.*, not 2000$/],
+    [inService("env: {1A: x}"), /^5:11 services\.web\.env\.1A: "1A" is no name of a variable/],
+    [inService('env: {A: "x\\0"}'), "5:11 services.web.env.A: has a NUL byte, and would end there"],
+    [inService("logs: {rotate: {size: 1}}"), /^5:21 services\.web\.logs\.rotate\.size: .*4096.*, not 1$/],
+    [inService("restart: {window: 0s}"), /^5:15 services\.web\.restart\.window: must be greater than 0s/],
+    // What only a conversion can tell.
+    [
+      inService("stop: {signal: term1}"),
+      '5:12 services.web.stop.signal: "TERM1" is no signal of this host: give a name such as SIGTERM, or a number',
+    ],
+    [inService("env: {A: '********'}"), /^5:11 services\.web\.env\.A: a masked value keeps the one that is stored, and none is/],
+  ] as [string, string | RegExp][])("%j", async ([text, problem]) => {
+    const problems = await problemsOf(read(text));
+    expect(problems).toEqual([typeof problem === "string" ? problem : expect.stringMatching(problem)]);
+  });
+
+  test("all of it at once, in the order of the file", async () => {
+    const problems = await problemsOf(
+      read(
+        "version: 1\nservices:\n  web:\n    command: [x]\n    instances: two\n    stop: {signal: nope, grace: 1}\n    colour: red\n  b c:\n    command: {}\n",
+      ),
+    );
+    expect(problems.map((problem) => problem.split(": ")[0])).toEqual([
+      "5:16 services.web.instances",
+      "6:12 services.web.stop.signal",
+      "6:33 services.web.stop.grace",
+      "7:5 services.web.colour",
+      '8:3 services."b c"',
+      '9:5 services."b c".command',
+    ]);
+  });
+});
+
+describe("a text that would take the process down is refused in good time:", () => {
+  const nested = (open: string, count: number) => open.repeat(count);
+  const stairs = Array.from({ length: 1100 }, (_, level) => `${" ".repeat(level)}a:\n`).join("");
+
+  test.for([
+    ["lists within lists", nested("[", 100_000)],
+    ["mappings within mappings", nested("{a: ", 100_000)],
+    ["lists on one line", nested("- ", 100_000)],
+    ["keys on one line", nested("? ", 100_000)],
+    ["levels of indentation", stairs],
+    ["65 levels", `${nested("[", 65)}${"]".repeat(65)}`],
+    ["65 levels of indentation", Array.from({ length: 66 }, (_, level) => `${" ".repeat(level)}a:\n`).join("")],
+  ])("%s", async ([, text]) => {
+    expect(await problemsOf(read(text as string))).toContainEqual(expect.stringContaining("is nested deeper than 64 levels"));
+  });
+
+  test("64 levels are read, whatever they mean", async () => {
+    const [problem] = await problemsOf(read(`${nested("[", 64)}${"]".repeat(64)}`));
+    expect(problem).toBe("1:1: is a list, and should be a mapping");
+  });
+
+  test("aliases of aliases", async () => {
+    const levels = Array.from({ length: 9 }, (_, level) => `a${level + 1}: &a${level + 1} [${Array(10).fill(`*a${level}`).join(", ")}]`);
+    const problems = await problemsOf(read(`a0: &a0 [${Array(10).fill("lol").join(", ")}]\n${levels.join("\n")}\n`));
+    expect(problems).toContainEqual(expect.stringContaining("says more than 500000 values, aliases written out"));
+  });
+});
+
+describe("a path", () => {
+  test("is read, and what is in the file begins at its directory", async () => {
+    await using directory = makeTempDir();
+    const path = join(directory.path, "pm.yaml");
+    writeFileSync(path, "\uFEFFversion: 1\nservices: {web: {command: x}}\n");
+    const manifest = await loadManifest(path, rules);
+    expect(manifest.path).toBe(path);
+    expect(manifest.services[0]?.spec.process.workingDirectory).toBe(directory.path);
+  });
+
+  test("in a message is the whole path", async () => {
+    await using directory = makeTempDir();
+    const path = join(directory.path, "pm.yaml");
+    writeFileSync(path, "version: 1\nx: 1\n");
+    const error = await loadManifest(path, rules).catch((error) => error);
+    expect(error).toMatchObject({ reason: "INVALID_FIELD", violations: [{ field: `${path}:2:1 x` }] });
+  });
+
+  test.for([
+    ["that is not there", () => undefined, "no such file"],
+    ["of a directory", (path: string) => mkdirSync(path), "it is no regular file"],
+    ["of a FIFO", (path: string) => void execFileSync("mkfifo", [path]), "it is no regular file"],
+    [
+      "of 5 MiB",
+      (path: string) => writeFileSync(path, "#".repeat(5 * 1024 * 1024)),
+      "it has 5242880 bytes, and a configuration file has at most 4194304",
+    ],
+    ["of something that is no text", (path: string) => writeFileSync(path, Buffer.from([0x61, 0xff, 0xfe])), "it is no UTF-8 text"],
+  ] as [string, (path: string) => void, string][])("%s is a clear error", async ([, make, why]) => {
+    await using directory = makeTempDir();
+    const path = join(directory.path, "pm.yaml");
+    make(path);
+    await expect(loadManifest(path, rules)).rejects.toThrow(`cannot read ${path}: ${why}`);
+  });
+});
+
+/** `line:column path: message`, without the file. */
+async function problemsOf(reading: Promise<unknown>): Promise<string[]> {
+  const error = await reading.then(
+    () => undefined,
+    (error) => error,
+  );
+  if (!(error instanceof PmError)) throw error ?? new Error("nothing was wrong");
+  return error.violations.map(({ field, message }) => `${field.replace("/srv/app/pm.yaml:", "")}: ${message}`);
+}
