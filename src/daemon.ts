@@ -10,6 +10,7 @@ import { PosixHost } from "./host/posix-host.ts";
 import { startPump } from "./host/start-pump.ts";
 import { directoryId, lockDirectory } from "./lock.ts";
 import type { Logger } from "./logger.ts";
+import { readLastLines } from "./logs/last-lines.ts";
 import { PumpKeeper } from "./logs/pump-keeper.ts";
 import { UsageSampler } from "./metrics/usage-sampler.ts";
 import type { Settings } from "./settings.ts";
@@ -40,7 +41,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     logDir: settings.logDir,
     log: say,
     peakMemoryBytes: (runId) => sampler.peakMemory(runId),
-    lastLines: async () => [],
+    lastLines: readLastLines,
   });
   const sampler = new UsageSampler({ list: () => supervisor.measured(), onError: (error) => log.warn({ err: error }, "cannot measure") });
   let pumpPid = 0;

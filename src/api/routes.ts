@@ -2,6 +2,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
 import { EventService } from "../../gen/pm/v1/event_service_pb.ts";
+import { LogService } from "../../gen/pm/v1/log_service_pb.ts";
 import { MetricsService } from "../../gen/pm/v1/metrics_service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import type { UsageSampler } from "../metrics/usage-sampler.ts";
@@ -9,11 +10,12 @@ import type { Supervisor } from "../supervisor/supervisor.ts";
 import { type Daemon, daemonService } from "./daemon-service.ts";
 import { eventService } from "./event-service.ts";
 import { healthService } from "./health-service.ts";
+import { logService } from "./log-service.ts";
 import { metricsService } from "./metrics-service.ts";
 import { reflectionRoutes } from "./reflection.ts";
 import { heartbeatMs, supervisorService } from "./supervisor-service.ts";
 
-const services = [DaemonService, SupervisorService, MetricsService, EventService];
+const services = [DaemonService, SupervisorService, LogService, MetricsService, EventService];
 
 export interface Parts {
   readonly daemon: Daemon;
@@ -29,7 +31,8 @@ export function routes({ daemon, supervisor, sampler }: Parts): (router: Connect
   );
   return (router) => {
     router.service(DaemonService, daemonService(daemon));
-    router.service(SupervisorService, supervisorService(supervisor));
+    router.service(SupervisorService, supervisorService(supervisor, daemon.runtimeDir));
+    router.service(LogService, logService(supervisor, daemon.runtimeDir));
     router.service(MetricsService, metricsService(supervisor, sampler));
     router.service(EventService, eventService(supervisor.events));
     router.service(Health, health);

@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { WatchResponse_Phase as Phase, type SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { defaultNamespace, serviceKey } from "../core/names.ts";
 import type { ServiceSpec } from "../core/spec.ts";
+import { requestPurge } from "../logs/pump-client.ts";
 import type { Selector } from "../supervisor/selection.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { fromStoredRun } from "./convert-run.ts";
@@ -11,13 +12,14 @@ import { toSpec } from "./convert-spec.ts";
 import { fromService, fromTarget } from "./convert-status.ts";
 import { toMs } from "./convert-time.ts";
 import { toWait } from "./convert-wait.ts";
+import { toFileOrders } from "./log-service.ts";
 
 /** A stream that is silent longer than this says that it is alive. */
 export const heartbeatMs = 15_000;
 /** Services in one message of a snapshot. */
 const snapshotPart = 100;
 
-export function supervisorService(supervisor: Supervisor): ServiceImpl<typeof SupervisorService> {
+export function supervisorService(supervisor: Supervisor, runtimeDir: string): ServiceImpl<typeof SupervisorService> {
   return {
     listServices: ({ selector }) => ({ services: supervisor.list(selector && toSelector(selector)).map((view) => fromService(view)) }),
 
@@ -44,9 +46,13 @@ export function supervisorService(supervisor: Supervisor): ServiceImpl<typeof Su
       return { service: fromService(service), results: results.map(fromTarget) };
     },
 
-    async deleteServices({ selector, validateOnly, wait, grace }, { signal }) {
+    async deleteServices({ selector, purgeLogs, validateOnly, wait, grace }, { signal }) {
       const how = { validateOnly, ...(grace && { graceMs: toMs(grace) }) };
+      const logs = purgeLogs && !validateOnly ? supervisor.logSourcesForVerb(toVerbSelector(selector)) : [];
       const results = await supervisor.delete(toVerbSelector(selector), how, toWait(wait), signal);
+      const gone = new Set(results.filter(({ outcome }) => outcome === "done").map(({ name }) => name));
+      const files = toFileOrders(logs.filter(({ instance }) => gone.has(instance.slice(0, instance.lastIndexOf("#")))));
+      if (files.length > 0) await requestPurge(runtimeDir, { files, rotatedOnly: false }, signal);
       return { results: results.map(fromTarget) };
     },
 

@@ -1,5 +1,5 @@
 import { join, parse, resolve } from "node:path";
-import { defaultNamespace } from "../core/names.ts";
+import { defaultNamespace, instanceKey, serviceKey } from "../core/names.ts";
 import type { StoredService } from "./store.ts";
 
 type Named = Pick<StoredService, "namespace" | "name" | "spec">;
@@ -7,6 +7,25 @@ type Named = Pick<StoredService, "namespace" | "name" | "spec">;
 export interface LogPaths {
   readonly stdoutPath: string;
   readonly stderrPath: string;
+}
+
+/** One file that an instance writes. */
+export interface LogSource {
+  readonly instance: string;
+  readonly stream: "stdout" | "stderr";
+  readonly path: string;
+  readonly rotateBytes: number;
+  readonly backups: number;
+}
+
+export function instanceLogSources(service: Named, index: number, logDir: string): LogSource[] {
+  const { stdoutPath, stderrPath } = instanceLogPaths(service, index, logDir);
+  const { rotateBytes, backups } = service.spec.process.logs;
+  const common = { instance: instanceKey(serviceKey(service.namespace, service.name), index), rotateBytes, backups };
+  return [
+    { ...common, stream: "stdout", path: stdoutPath },
+    { ...common, stream: "stderr", path: stderrPath },
+  ];
 }
 
 /** Where an instance writes. Instance 0 has the file itself, instance 1 `out.1.log`, and so on. */

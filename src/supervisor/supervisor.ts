@@ -18,7 +18,7 @@ import { ChangeFeed } from "./change-feed.ts";
 import { EventLog } from "./event-log.ts";
 import type { Host } from "./host.ts";
 import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
-import { instanceLogPaths } from "./log-paths.ts";
+import { instanceLogPaths, instanceLogSources, type LogSource } from "./log-paths.ts";
 import { type Goal, reachGoal, targetView, type Wait } from "./outcome.ts";
 import { everything, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
 import { StartGate } from "./start-gate.ts";
@@ -91,6 +91,15 @@ export class Supervisor {
   /** What a read selects: services, and of some of them only certain instances. */
   targets(selector?: Selector): Target[] {
     return selectForRead(selector, this.#sorted());
+  }
+
+  logSources(selector?: Selector): LogSource[] {
+    return this.#logSourcesOf(this.targets(selector));
+  }
+
+  /** As `logSources`, but an empty selector is refused. */
+  logSourcesForVerb(selector: Selector): LogSource[] {
+    return this.#logSourcesOf(this.#select(selector));
   }
 
   get(name: string): ServiceView {
@@ -355,6 +364,12 @@ export class Supervisor {
 
   #sorted(): SupervisedService[] {
     return [...this.#services.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  #logSourcesOf(targets: readonly Target[]): LogSource[] {
+    return targets.flatMap((target) =>
+      instancesOf(target).flatMap(({ index }) => instanceLogSources(target.service.stored, index, this.#parts.logDir)),
+    );
   }
 
   #checkOpen(): void {
