@@ -19,7 +19,7 @@ import { serviceSpec } from "./service-spec.ts";
 import { clientOf, type Session } from "./session.ts";
 import type { StartPlan } from "./start-plan.ts";
 import { waitOf } from "./waiting.ts";
-import { counted, serviceName, shortName } from "./words.ts";
+import { counted, serviceName, shortName, stateWord } from "./words.ts";
 
 type CreatePlan = StartPlan & { type: "create" };
 
@@ -87,8 +87,7 @@ export function describeService({ namespace, name, spec, status }: Service): str
   const fullName = `${namespace}/${name}`;
   if (live.length === 0 && spec?.autostart === false) return `created, not started; start it with "pmctl start ${shortName(fullName)}"`;
   const state = status?.state ?? State.UNSPECIFIED;
-  if (live.length < 2) return describeRunning({ name: fullName, state, pids: live.flatMap(({ run }) => run?.pid ?? []) });
+  if (live.length < 2) return describeRunning({ state, pids: live.flatMap(({ run }) => run?.pid ?? []) });
   const shown = live.slice(0, mostInstances).map((instance) => `${shortName(instance.name)} pid ${instance.run?.pid}`);
-  const words = describeRunning({ name: fullName, state, pids: [] });
-  return `${counted(live.length, "instance")} ${words} (${shown.join(", ")}${live.length > mostInstances ? ", …" : ""})`;
+  return `${counted(live.length, "instance")} ${stateWord(state)} (${shown.join(", ")}${live.length > mostInstances ? ", …" : ""})`;
 }

@@ -1,5 +1,5 @@
 import { ExitRecord_Cause as Cause, type ExitRecord, ExitRecord_CauseSchema } from "../gen/pm/v1/process_pb.ts";
-import { shortDuration } from "./figures.ts";
+import { spokenDuration } from "./figures.ts";
 import { toMs } from "./quantities.ts";
 import { safeText } from "./safe-text.ts";
 import { enumWord } from "./words.ts";
@@ -11,9 +11,9 @@ export function exitColumn(exit: ExitRecord | undefined): string {
   return enumWord(ExitRecord_CauseSchema, exit.cause);
 }
 
-/** In a sentence: `exited with code 3 after 2m`, `killed by SIGKILL`, `stopped by request`, `spawn failed: no such file`. */
+/** In a sentence: `exited with code 3 after 2 min 3 s`, `killed by SIGKILL`, `stopped by request`, `spawn failed: no such file`. */
 export function exitSentence(exit: ExitRecord): string {
-  const uptime = exit.uptime && toMs(exit.uptime) >= 1 ? ` after ${shortDuration(toMs(exit.uptime))}` : "";
+  const uptime = exit.uptime && toMs(exit.uptime) >= 1 ? ` after ${spokenDuration(toMs(exit.uptime))}` : "";
   const message = exit.message ? `: ${safeText(exit.message)}` : "";
   return `${howItEnded(exit)}${uptime}${message}`;
 }

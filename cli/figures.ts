@@ -15,8 +15,9 @@ export function shortDuration(ms: number): string {
   return rest > 0 && next && unit !== "m" ? `${count}${unit}${rest}${next[0]}` : `${count}${unit}`;
 }
 
-/** How long something took, for a sentence: `0.4 s`, `12 s`, `2 min 5 s`. */
+/** How long something took, for a sentence: `33 ms`, `0.4 s`, `12 s`, `2 min 5 s`. */
 export function spokenDuration(ms: number): string {
+  if (ms < 100) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 9_950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   return seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;

@@ -36,7 +36,7 @@ async function main(): Promise<void> {
       cwd: process.cwd(),
       env: process.env,
       now: Date.now,
-      pause: (ms) => pause(ms, stop.signal),
+      pause: (ms, signal = stop.signal) => pause(ms, signal),
       ...openTerminal(),
     };
   };

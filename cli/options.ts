@@ -16,7 +16,7 @@ export function selectorOptions(command: Command): Command {
 
 export function waitOptions(command: Command): Command {
   return durationOption(
-    command.option("--no-wait", "answer when the wish is stored, not when it has come true"),
+    command.option("--no-wait", "answer when the wish is stored, not when it has come true", true),
     "--timeout <duration>",
     "wait no longer than this",
   );

@@ -30,34 +30,37 @@ export async function withProgress<T>(session: Session, task: Task, work: () => 
   } finally {
     ended.abort();
     await shown;
-    session.err.write("\r\u001b[2K");
   }
 }
 
 async function showProgress(session: Session, task: Task): Promise<void> {
+  const { err, signal } = session;
   const startedAt = session.now();
-  await session.pause(quietMs);
-  if (session.signal.aborted) return;
+  await session.pause(quietMs, signal);
+  if (signal.aborted) return;
   const services = new Map<string, Service>();
-  const draw = () => drawLine(session, progressLine(task, [...services.values()], session.now() - startedAt));
+  const draw = () => {
+    const line = progressLine(task, [...services.values()], session.now() - startedAt);
+    err.write(`\r\u001b[2K${paint(err, "dim", fitText(line, err.columns - 1))}`);
+  };
   const timer = setInterval(draw, redrawMs);
   draw();
   try {
-    for await (const { services: changed, removed } of readStream(session, (options) =>
-      clientOf(session, SupervisorService).watch({ selector: task.selector }, options),
-    )) {
-      for (const service of changed) services.set(`${service.namespace}/${service.name}`, service);
-      for (const name of removed) services.delete(name);
-      draw();
-    }
+    await watchServices(session, task.selector, services, draw);
   } catch {
     // The line is an ornament: if it cannot know more, it goes on counting the seconds.
-    await new Promise<void>((resolve) => {
-      if (session.signal.aborted) resolve();
-      session.signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-  } finally {
-    clearInterval(timer);
+  }
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  clearInterval(timer);
+  err.write("\r\u001b[2K");
+}
+
+async function watchServices(session: Session, selector: SelectorInit, services: Map<string, Service>, changed: () => void): Promise<void> {
+  const stream = readStream(session, (options) => clientOf(session, SupervisorService).watch({ selector }, options));
+  for await (const batch of stream) {
+    for (const service of batch.services) services.set(`${service.namespace}/${service.name}`, service);
+    for (const name of batch.removed) services.delete(name);
+    changed();
   }
 }
 
@@ -74,8 +77,4 @@ export function progressLine({ doing, goal }: Task, services: readonly Service[]
 
 export function atRest(state: State): boolean {
   return state === State.STOPPED || state === State.EXITED || state === State.FAILED;
-}
-
-function drawLine({ err }: Session, line: string): void {
-  err.write(`\r\u001b[2K${paint(err, "dim", fitText(line, err.columns - 1))}`);
 }

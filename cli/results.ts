@@ -82,17 +82,20 @@ function reportFailure({ err }: Session, name: string, problem: TargetResult["pr
 const mostPids = 8;
 
 /** `running (pid 4711)`, `2 instances running (pids 4711, 4712)`; another state by its word. */
-export function describeRunning({ name, state, pids }: Pick<TargetResult, "name" | "state" | "pids">): string {
+export function describeRunning({ state, pids }: Pick<TargetResult, "state" | "pids">): string {
+  const count = pids.length > 1 ? `${counted(pids.length, "instance")} ` : "";
+  return count + stateAndPids({ state, pids });
+}
+
+function stateAndPids({ state, pids }: Pick<TargetResult, "state" | "pids">): string {
   const word = stateWord(state);
-  if (pids.length === 0) return word;
-  if (name.includes("#") || pids.length === 1) return `${word} (pid ${pids[0]})`;
-  const shown = pids.slice(0, mostPids).join(", ");
-  return `${counted(pids.length, "instance")} ${word} (pids ${shown}${pids.length > mostPids ? ", …" : ""})`;
+  if (pids.length < 2) return pids.length === 0 ? word : `${word} (pid ${pids[0]})`;
+  return `${word} (pids ${pids.slice(0, mostPids).join(", ")}${pids.length > mostPids ? ", …" : ""})`;
 }
 
 export const startWording: Wording = {
   done: describeRunning,
-  unchanged: (result) => `already ${describeRunning(result)}`,
+  unchanged: (result) => `already ${stateAndPids(result)}`,
   accepted: () => "will be started",
 };
 

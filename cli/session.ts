@@ -16,8 +16,8 @@ export interface Session {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Wall clock. */
   now(): number;
-  /** Waits; ends early, without an error, when the signal comes. */
-  pause(ms: number): Promise<void>;
+  /** Waits; ends early, without an error, when the signal comes: the session's own if no other is given. */
+  pause(ms: number, signal?: AbortSignal): Promise<void>;
   /** Asks a person, and is undefined where there is none. */
   confirm?(question: string): Promise<boolean>;
   /** Calls for every key that is pressed until what it returns is called; undefined where there is no keyboard. */

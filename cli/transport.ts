@@ -44,6 +44,7 @@ async function callUnary<I extends DescMessage, O extends DescMessage>(
   input: MessageInitShape<I>,
   limits: Limits,
 ): Promise<UnaryResponse<I, O>> {
+  if (limits.signal?.aborted) throw givenUp();
   const body = toBinary(method.input, create(method.input, input));
   const reply = await post(socketPath, `/${method.parent.typeName}/${method.name}`, body, limits);
   if (reply.response.statusCode !== 200) throw await refusal(reply);
@@ -95,8 +96,7 @@ function post(socketPath: string, path: string, body: Uint8Array, { signal, time
         resolve({ response, body: Buffer.concat(chunks) });
       });
     });
-    if (signal?.aborted) fail(givenUp());
-    else request.end(body);
+    request.end(body);
   });
 }
 

@@ -82,7 +82,7 @@ function specOptions(command: Command): void {
     .option("--stdout <file>", "where its output goes")
     .option("--stderr <file>", "where its error output goes")
     .option("--rotate-size <size>", "begin a new log file at this size", named("--rotate-size", parseSize))
-    .option("--no-autostart", "do not start it, now or when pmd starts")
+    .option("--no-autostart", "do not start it, now or when pmd starts", true)
     .option("--description <text>", "a sentence about it")
     .option("--replace", "if there is one of this name, change it");
 }

@@ -9,10 +9,10 @@ import {
   type TargetResult,
   TargetResultSchema,
 } from "../../../gen/pm/v1/common_pb.ts";
-import { DaemonService, type GetInfoResponse, GetInfoResponseSchema } from "../../../gen/pm/v1/daemon_service_pb.ts";
-import { type Event, EventService } from "../../../gen/pm/v1/event_service_pb.ts";
+import { DaemonService, type GetInfoResponseSchema } from "../../../gen/pm/v1/daemon_service_pb.ts";
+import { type Event, EventService, type FollowEventsResponseSchema } from "../../../gen/pm/v1/event_service_pb.ts";
 import { type FollowLogsResponseSchema, type LogEntry, type LogGap, LogService } from "../../../gen/pm/v1/log_service_pb.ts";
-import { type InstanceUsage, MetricsService } from "../../../gen/pm/v1/metrics_service_pb.ts";
+import { type InstanceUsage, MetricsService, type WatchMetricsResponseSchema } from "../../../gen/pm/v1/metrics_service_pb.ts";
 import {
   Overrides_Desired as Desired,
   type Service,
@@ -53,10 +53,17 @@ export class FakePmd {
   readonly gaps: LogGap[] = [];
   readonly events: Event[] = [];
   readonly usages: InstanceUsage[] = [];
-  info: GetInfoResponse = create(GetInfoResponseSchema, { version: "0.1.0", pid: 4000, runtime: "node v24.21.0", socket: "/run/pmd/pmd.sock" });
+  info: MessageInitShape<typeof GetInfoResponseSchema> & { $typeName?: never } = {
+    version: "0.1.0",
+    pid: 4000,
+    runtime: "node v24.21.0",
+    socket: "/run/pmd/pmd.sock",
+  };
   /** What streams send after what is there; a stream ends when its script does. */
   watchScript: () => AsyncIterable<MessageInitShape<typeof WatchResponseSchema>> = nothing;
   followScript: (cursor: string) => AsyncIterable<MessageInitShape<typeof FollowLogsResponseSchema>> = nothing;
+  metricsScript: () => AsyncIterable<MessageInitShape<typeof WatchMetricsResponseSchema>> = nothing;
+  eventScript: (cursor: string) => AsyncIterable<MessageInitShape<typeof FollowEventsResponseSchema>> = nothing;
   #nextPid = 4711;
 
   readonly transport: Transport = createRouterTransport(({ service }) => {
@@ -98,7 +105,8 @@ export class FakePmd {
       watch: (request) => this.#watch(request),
     });
     service(MetricsService, {
-      getMetrics: (request) => this.#take("getMetrics", request, () => ({ instances: this.usages, host: { cores: 2, memoryTotalBytes: 8n << 30n } })),
+      getMetrics: (request) => this.#take("getMetrics", request, () => ({ instances: this.usages, host })),
+      watchMetrics: () => this.metricsScript(),
     });
     service(LogService, {
       listLogSources: (request) =>
@@ -118,6 +126,7 @@ export class FakePmd {
     });
     service(EventService, {
       listEvents: (request) => this.#take("listEvents", request, () => ({ events: this.events, cursor: "read", atEnd: true })),
+      followEvents: (request) => this.#take("followEvents", request, () => this.eventScript(request.cursor)),
     });
     service(DaemonService, {
       getInfo: (request) => this.#take("getInfo", request, () => this.info),
@@ -209,6 +218,8 @@ export class FakePmd {
     return create(TargetResultSchema, { name, outcome, state: status?.state ?? 0, pids });
   }
 }
+
+export const host = { cpuPercent: 12, cores: 2, memoryUsedBytes: 3n << 30n, memoryTotalBytes: 8n << 30n, load1: 0.5, load5: 0.25, load15: 0.125 };
 
 type Action = "start" | "stop" | "restart" | "signal";
 type Run = NonNullable<NonNullable<Service["status"]>["instances"][number]["run"]>;
