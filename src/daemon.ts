@@ -1,11 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { logAccess } from "./api/access-log.ts";
 import { translateErrors } from "./api/connect-error.ts";
+import { toSpec } from "./api/convert-spec.ts";
 import type { Daemon } from "./api/daemon-service.ts";
 import { listen } from "./api/listen.ts";
 import { routes } from "./api/routes.ts";
 import { validateRequests } from "./api/validate-request.ts";
-import { createValidator } from "./api/validator.ts";
+import { createValidator, type Validator } from "./api/validator.ts";
+import { loadManifest } from "./config/load-manifest.ts";
 import { PosixHost } from "./host/posix-host.ts";
 import { startPump } from "./host/start-pump.ts";
 import { directoryId, lockDirectory } from "./lock.ts";
@@ -15,6 +17,7 @@ import { PumpKeeper } from "./logs/pump-keeper.ts";
 import { UsageSampler } from "./metrics/usage-sampler.ts";
 import type { Settings } from "./settings.ts";
 import { openStore } from "./store/open-store.ts";
+import { type DefinedService, Services } from "./supervisor/services.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 
 /** Calls that are under way when pmd ends have this long to finish. */
@@ -29,13 +32,16 @@ export interface RunningDaemon {
 
 /** Builds every part and joins them; the only place that knows them all. */
 export async function startDaemon(settings: Settings, version: string, log: Logger): Promise<RunningDaemon> {
+  const validator = createValidator();
+  // First of all: a file that says nonsense shall not cost more than its message.
+  const defined = settings.config === "" ? [] : await readDefined(settings.config, validator);
   makeDirectories(settings);
   const locks = [await lockDirectory(settings.stateDir, settings), await lockDirectory(settings.runtimeDir, settings)];
   const { store, setAside } = openStore(settings.stateDir);
   if (setAside) log.error({ setAside }, "the store was damaged: it was set aside, and a new one begun; what runs is still looked after");
   const say = (message: string, details: object) => log.info(details, message);
   const host = new PosixHost({ ...settings, id: directoryId(settings.stateDir), log: say });
-  const supervisor = new Supervisor({
+  const services = new Services({
     host,
     store,
     logDir: settings.logDir,
@@ -43,7 +49,8 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     peakMemoryBytes: (runId) => sampler.peakMemory(runId),
     lastLines: readLastLines,
   });
-  const sampler = new UsageSampler({ list: () => supervisor.measured(), onError: (error) => log.warn({ err: error }, "cannot measure") });
+  const supervisor = new Supervisor(services, host);
+  const sampler = new UsageSampler({ list: () => services.measured(), onError: (error) => log.warn({ err: error }, "cannot measure") });
   let pumpPid = 0;
   const pump = new PumpKeeper({
     runtimeDir: settings.runtimeDir,
@@ -51,12 +58,12 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     onStarted: ({ pid }) => {
       if (pid === pumpPid) return;
       pumpPid = pid;
-      supervisor.events.append({ type: "pump_started", message: `the log pump is at work (pid ${pid})`, attributes: { pid: String(pid) } });
+      services.events.append({ type: "pump_started", message: `the log pump is at work (pid ${pid})`, attributes: { pid: String(pid) } });
     },
     onLost: () => log.warn({ pid: pumpPid }, "the log pump is gone: another is being started"),
   });
   pump.open();
-  supervisor.open();
+  services.open(defined);
   sampler.start();
   const end = Promise.withResolvers<void>();
   const startedAt = Date.now();
@@ -70,9 +77,9 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     ],
     problems: () => (pump.held ? [] : [{ reason: "PUMP_UNAVAILABLE", message: "there is no log pump: another is being started" }]),
     counts: () => {
-      const services = supervisor.list();
-      const instancesRunning = services.flatMap(({ instances }) => instances).filter(({ state }) => state === "running").length;
-      return { services: services.length, instancesRunning, adopted: supervisor.adopted };
+      const views = services.list();
+      const instancesRunning = views.flatMap(({ instances }) => instances).filter(({ state }) => state === "running").length;
+      return { services: views.length, instancesRunning, adopted: services.adopted };
     },
     pumpPid: () => (pump.held ? pumpPid : 0),
     stopServices: (timeoutMs, signal) => supervisor.stopAll(timeoutMs, signal),
@@ -85,10 +92,10 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     owner: settings.socketOwner,
     group: settings.socketGroup,
     routes: routes({ daemon, supervisor, sampler }),
-    interceptors: [logAccess((call) => log.debug(call, "call")), translateErrors(logError), validateRequests(createValidator())],
+    interceptors: [logAccess((call) => log.debug(call, "call")), translateErrors(logError), validateRequests(validator)],
     log: logError,
   });
-  log.info({ version, socket: settings.socket, adopted: supervisor.adopted, cgroups: host.cgroups }, "pmd is ready");
+  log.info({ version, socket: settings.socket, adopted: services.adopted }, "pmd is ready");
 
   let closing: Promise<void> | undefined;
   return {
@@ -100,15 +107,21 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   };
 
   async function close(): Promise<void> {
-    supervisor.events.append({ type: "daemon_stopping", message: "pmd ends" });
+    services.events.append({ type: "daemon_stopping", message: "pmd ends" });
     await listener.close(closeGraceMs);
     pump.close();
     await sampler.close();
-    supervisor.close();
+    services.close();
     host.close();
     store.close();
     for (const lock of locks) lock.release();
   }
+}
+
+/** The same rules hold for a file as for the API. */
+async function readDefined(path: string, validator: Validator): Promise<DefinedService[]> {
+  const manifest = await loadManifest(path, { validate: (schema, message) => validator.validate(schema, message), toSpec });
+  return manifest.services.map(({ name, spec }) => ({ namespace: manifest.namespace, name, spec, source: manifest.path }));
 }
 
 /** The socket's directory may be entered by all when root serves others; what is in it has its own modes. */

@@ -19,6 +19,7 @@ export const reasons = [
   "SHUTTING_DOWN",
   "STORE_UNAVAILABLE",
   "PUMP_UNAVAILABLE",
+  "RELOAD_FAILED",
 ] as const;
 export type Reason = (typeof reasons)[number];
 
@@ -74,8 +75,26 @@ export function serviceExists(name: string): PmError {
   return new PmError("ALREADY_EXISTS", `${name} exists already: change it with update, or delete it first`, { metadata: { name } });
 }
 
+/** A file cannot take over what was made over the API. */
+export function definedElsewhere(name: string, source: string): PmError {
+  return new PmError("ALREADY_EXISTS", `${name} in ${source} was made over the API already: delete it, or name it differently`, {
+    metadata: { name, source },
+  });
+}
+
 export function wrongState(name: string, state: string, what: string): PmError {
   return new PmError("WRONG_STATE", `${what} ${name}: it is ${state}`, { metadata: { name, state } });
+}
+
+export function signalFailed(name: string, signal: string, cause: unknown): PmError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new PmError("WRONG_STATE", `cannot send ${signal} to ${name}: ${why}`, { metadata: { name, signal, cause: why }, cause });
+}
+
+export function reloadFailed(name: string, code: number): PmError {
+  return new PmError("RELOAD_FAILED", `cannot reload ${name}: its reload command exited with code ${code}`, {
+    metadata: { name, code: String(code) },
+  });
 }
 
 export function spawnFailed(name: string, why: string): PmError {

@@ -34,8 +34,8 @@ async function main(argv: readonly string[]): Promise<void> {
     await daemon.close();
     process.exit(0);
   } catch (error) {
-    log.fatal({ err: error instanceof PmError ? undefined : error }, (error as Error).message);
-    if (settings.logFile !== "") process.stderr.write(`pmd: ${(error as Error).message}\n`);
+    if (settings.logFile !== "") log.fatal({ err: error }, "pmd cannot run");
+    process.stderr.write(explain(error as Error));
     process.exit(error instanceof PmError ? exitCodes.usage : exitCodes.failed);
   }
 }
@@ -47,6 +47,12 @@ function readSettings(argv: readonly string[], version: string) {
     process.stderr.write(`pmd: ${(error as Error).message}\nTry "pmd --help".\n`);
     return process.exit(exitCodes.usage);
   }
+}
+
+/** For whoever has just typed the command: a line for each thing that is wrong. */
+function explain(error: Error): string {
+  if (!(error instanceof PmError) || error.violations.length === 0) return `pmd: ${error.message}\n`;
+  return error.violations.map(({ field, message }) => `pmd: ${field}: ${message}\n`).join("");
 }
 
 function onSignals(end: (signal: string) => void): void {

@@ -29,6 +29,7 @@ export const codes = {
   SHUTTING_DOWN: Code.Unavailable,
   STORE_UNAVAILABLE: Code.Unavailable,
   PUMP_UNAVAILABLE: Code.Unavailable,
+  RELOAD_FAILED: Code.FailedPrecondition,
 } satisfies Record<Reason, Code>;
 
 export type LogError = (error: unknown, method: string) => void;

@@ -8,8 +8,8 @@ import { requestPurge, requestRotation } from "../logs/pump-client.ts";
 import type { LogFileOrder } from "../logs/pump-protocol.ts";
 import { readPage } from "../logs/read-page.ts";
 import type { LogSource } from "../supervisor/log-paths.ts";
-import type { Selector } from "../supervisor/selection.ts";
-import type { Supervisor } from "../supervisor/supervisor.ts";
+import { type Selector, select } from "../supervisor/selection.ts";
+import type { Services } from "../supervisor/services.ts";
 import { toSelector, toVerbSelector } from "./convert-selector.ts";
 import { fromWallTime, toWallTime } from "./convert-time.ts";
 
@@ -17,10 +17,10 @@ const defaultPage = 1000;
 /** Files that are looked at together. */
 const looksTogether = 16;
 
-export function logService(supervisor: Supervisor, runtimeDir: string): ServiceImpl<typeof LogService> {
+export function logService(services: Services, runtimeDir: string): ServiceImpl<typeof LogService> {
   return {
     async listLogSources({ selector }) {
-      const sources = supervisor.logSources(selector && toSelector(selector));
+      const sources = services.logSources(services.targets(selector && toSelector(selector)));
       const described = [];
       for (let at = 0; at < sources.length; at += looksTogether) {
         described.push(...(await Promise.all(sources.slice(at, at + looksTogether).map(describe))));
@@ -64,13 +64,13 @@ export function logService(supervisor: Supervisor, runtimeDir: string): ServiceI
   function refs(filter: LogFilter | undefined): LogStreamRef[] {
     const streams = filter?.streams.filter((stream) => stream !== LogStream.UNSPECIFIED) ?? [];
     const selector: SelectorMessage | undefined = filter?.selector;
-    const sources = supervisor.logSources(selector && toSelector(selector));
+    const sources = services.logSources(services.targets(selector && toSelector(selector)));
     return sources.filter(({ stream }) => streams.length === 0 || streams.includes(streamOf(stream)));
   }
 
   /** A verb must say which; a read may leave it open. */
   function files(selector: Selector): LogFileOrder[] {
-    return toFileOrders(supervisor.logSourcesForVerb(selector));
+    return toFileOrders(services.logSources(select(selector, services.sorted())));
   }
 }
 

@@ -1,17 +1,17 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Selector as SelectorMessage } from "../../gen/pm/v1/common_pb.ts";
 import type { MetricsService } from "../../gen/pm/v1/metrics_service_pb.ts";
-import { instanceKey } from "../core/names.ts";
 import { hostSubject, type UsagePoint } from "../metrics/usage-history.ts";
 import type { HostSample, InstanceSample, UsageSample } from "../metrics/usage-sample.ts";
 import type { UsageSampler } from "../metrics/usage-sampler.ts";
-import type { Supervisor } from "../supervisor/supervisor.ts";
+import { instancesOf } from "../supervisor/selection.ts";
+import type { Services } from "../supervisor/services.ts";
 import { toSelector } from "./convert-selector.ts";
 import { fromMs, fromWallTime, toMs, toMsOr, toWallTime } from "./convert-time.ts";
 
 const defaultIntervalMs = 1000;
 
-export function metricsService(supervisor: Supervisor, sampler: UsageSampler): ServiceImpl<typeof MetricsService> {
+export function metricsService(services: Services, sampler: UsageSampler): ServiceImpl<typeof MetricsService> {
   return {
     async getMetrics({ selector }) {
       const wanted = selectedInstances(selector);
@@ -33,10 +33,8 @@ export function metricsService(supervisor: Supervisor, sampler: UsageSampler): S
   };
 
   function selectedInstances(selector: SelectorMessage | undefined): Set<string> {
-    const targets = supervisor.targets(selector && toSelector(selector));
-    return new Set(
-      targets.flatMap(({ service, index }) => (index === undefined ? service.instances.map(({ name }) => name) : [instanceKey(service.key, index)])),
-    );
+    const targets = services.targets(selector && toSelector(selector));
+    return new Set(targets.flatMap((target) => instancesOf(target).map(({ name }) => name)));
   }
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { LogError } from "./connect-error.ts";
 import { endStreamsOn } from "./end-streams.ts";
@@ -38,11 +38,10 @@ export function createRequestHandler(api: Api, limits: Limits, shutdown: AbortSi
     if (!handler) return refuse(response, 404, `no RPC has the path ${path}\n`);
     const incoming = readRequest(request, response);
     if (!incoming) return refuse(response, 400, "the request names no host, or one that is no part of a URL\n");
-    answer(handler, incoming, response).catch((error: unknown) => {
-      // A client that went away while it was being answered is no fault.
+    const fail = (error: unknown) => {
       if (!incoming.signal.aborted && ConnectError.from(error).code !== Code.Aborted) log(error, path);
-      response.destroy();
-    });
+    };
+    answer(handler, incoming, response, fail).catch(() => response.destroy());
   };
 }
 
@@ -55,23 +54,43 @@ function readRequest(request: Request, response: Response): UniversalServerReque
   }
 }
 
-async function answer(handler: UniversalHandler, incoming: UniversalServerRequest, response: Response): Promise<void> {
-  const outgoing = await handler(incoming);
-  await universalResponseToNodeResponse(spellPlainly(outgoing), response);
+/** Rejects when the answer cannot be sent: what went wrong on our side has been told to `fail`, the rest is a client that has left. */
+async function answer(
+  handler: UniversalHandler,
+  incoming: UniversalServerRequest,
+  response: Response,
+  fail: (error: unknown) => void,
+): Promise<void> {
+  const { body, ...outgoing } = await handler(incoming).catch((error: unknown) => {
+    fail(error);
+    throw error;
+  });
+  await universalResponseToNodeResponse(body ? { ...outgoing, body: sendable(body, outgoing.trailer, fail) } : outgoing, response);
+}
+
+async function* sendable(body: AsyncIterable<Uint8Array>, trailer: Headers | undefined, fail: (error: unknown) => void) {
+  // A write that fails is thrown in at the `yield`. The loop makes a `return` of it, so that the handler just ends; a `yield*` would hand it
+  // on as if it were an error of the handler.
+  let writing = false;
+  try {
+    for await (const bytes of body) {
+      writing = true;
+      yield bytes;
+      writing = false;
+    }
+  } catch (error) {
+    if (!writing) fail(error);
+    throw error;
+  }
+  if (trailer) spellPlainly(trailer);
 }
 
 /**
  * Connect encodes more of a gRPC message than it must, and grpc-js does not decode all of that: `default/web` would arrive as `default%2Fweb`.
  */
-function spellPlainly(outgoing: UniversalServerResponse): UniversalServerResponse {
-  const { body, trailer } = outgoing;
-  if (!body || !trailer) return outgoing;
-  async function* untilTrailer(body: AsyncIterable<Uint8Array>, trailer: Headers) {
-    yield* body;
-    const message = trailer.get("grpc-message");
-    if (message) trailer.set("grpc-message", decodeURIComponent(message).replace(/[^ -$&-~]+/g, encodeURIComponent));
-  }
-  return { ...outgoing, body: untilTrailer(body, trailer) };
+function spellPlainly(trailer: Headers): void {
+  const message = trailer.get("grpc-message");
+  if (message) trailer.set("grpc-message", decodeURIComponent(message).replace(/[^ -$&-~]+/g, encodeURIComponent));
 }
 
 export function refuse(response: Response, status: number, text: string): void {

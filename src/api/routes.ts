@@ -26,15 +26,15 @@ export interface Parts {
 /** Everything that pmd serves. */
 export function routes({ daemon, supervisor, sampler }: Parts): (router: ConnectRouter) => void {
   const health = healthService(
-    { readiness: (name) => supervisor.isReady(name), changes: (signal) => supervisor.changes.watch(signal, heartbeatMs) },
+    { readiness: (name) => supervisor.services.isReady(name), changes: (signal) => supervisor.services.changes.watch(signal, heartbeatMs) },
     services.map(({ typeName }) => typeName),
   );
   return (router) => {
     router.service(DaemonService, daemonService(daemon));
     router.service(SupervisorService, supervisorService(supervisor, daemon.runtimeDir));
-    router.service(LogService, logService(supervisor, daemon.runtimeDir));
-    router.service(MetricsService, metricsService(supervisor, sampler));
-    router.service(EventService, eventService(supervisor.events));
+    router.service(LogService, logService(supervisor.services, daemon.runtimeDir));
+    router.service(MetricsService, metricsService(supervisor.services, sampler));
+    router.service(EventService, eventService(supervisor.services.events));
     router.service(Health, health);
     reflectionRoutes(router, [...services, Health]);
   };

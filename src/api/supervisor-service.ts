@@ -3,7 +3,7 @@ import { WatchResponse_Phase as Phase, type SupervisorService } from "../../gen/
 import { defaultNamespace, serviceKey } from "../core/names.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { requestPurge } from "../logs/pump-client.ts";
-import type { Selector } from "../supervisor/selection.ts";
+import { type Selector, select } from "../supervisor/selection.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { fromStoredRun } from "./convert-run.ts";
 import { toSelector, toVerbSelector } from "./convert-selector.ts";
@@ -20,12 +20,13 @@ export const heartbeatMs = 15_000;
 const snapshotPart = 100;
 
 export function supervisorService(supervisor: Supervisor, runtimeDir: string): ServiceImpl<typeof SupervisorService> {
+  const { services } = supervisor;
   return {
-    listServices: ({ selector }) => ({ services: supervisor.list(selector && toSelector(selector)).map((view) => fromService(view)) }),
+    listServices: ({ selector }) => ({ services: services.list(selector && toSelector(selector)).map((view) => fromService(view)) }),
 
     getService({ name, runHistory, revealEnvironment }) {
-      const service = fromService(supervisor.get(name), revealEnvironment ? "revealed" : "masked");
-      return { service, runs: runHistory > 0 ? supervisor.runs(name, runHistory).map(fromStoredRun) : [] };
+      const service = fromService(services.get(name).view(), revealEnvironment ? "revealed" : "masked");
+      return { service, runs: runHistory > 0 ? services.runs(name, runHistory).map(fromStoredRun) : [] };
     },
 
     async createService({ name, namespace, spec, validateOnly, wait }, { signal }) {
@@ -39,7 +40,7 @@ export function supervisorService(supervisor: Supervisor, runtimeDir: string): S
     },
 
     async updateService({ name, spec, expectedGeneration, leaveRunning, validateOnly, wait }, { signal }) {
-      const next = required(spec && toSpec(spec, { stored: supervisor.get(name).spec }));
+      const next = required(spec && toSpec(spec, { stored: services.get(name).spec }));
       const generation = expectedGeneration > 0n ? { expectedGeneration: Number(expectedGeneration) } : {};
       if (validateOnly) return { service: fromService(supervisor.checkUpdate(name, next, generation.expectedGeneration).view()) };
       const { service, results } = await supervisor.update(name, next, { ...generation, leaveRunning }, toWait(wait), signal);
@@ -48,7 +49,7 @@ export function supervisorService(supervisor: Supervisor, runtimeDir: string): S
 
     async deleteServices({ selector, purgeLogs, validateOnly, wait, grace }, { signal }) {
       const how = { validateOnly, ...(grace && { graceMs: toMs(grace) }) };
-      const logs = purgeLogs && !validateOnly ? supervisor.logSourcesForVerb(toVerbSelector(selector)) : [];
+      const logs = purgeLogs && !validateOnly ? services.logSources(select(toVerbSelector(selector), services.sorted())) : [];
       const results = await supervisor.delete(toVerbSelector(selector), how, toWait(wait), signal);
       const gone = new Set(results.filter(({ outcome }) => outcome === "done").map(({ name }) => name));
       const files = toFileOrders(logs.filter(({ instance }) => gone.has(instance.slice(0, instance.lastIndexOf("#")))));
@@ -90,9 +91,9 @@ export function supervisorService(supervisor: Supervisor, runtimeDir: string): S
       const selector = message && toSelector(message);
       const known = new Set<string>();
       // The feed begins before the snapshot is taken: what changes meanwhile comes again, and nothing is missed.
-      const changes = supervisor.changes.watch(signal, heartbeatMs);
+      const changes = services.changes.watch(signal, heartbeatMs);
       const first = changes.next();
-      const snapshot = supervisor.list(selector);
+      const snapshot = services.list(selector);
       for (const view of snapshot) known.add(`${view.namespace}/${view.name}`);
       for (let at = 0; at < snapshot.length; at += snapshotPart) {
         yield { phase: Phase.SNAPSHOT, services: snapshot.slice(at, at + snapshotPart).map((view) => fromService(view)) };
@@ -104,7 +105,7 @@ export function supervisorService(supervisor: Supervisor, runtimeDir: string): S
 
   /** What has changed within the selection, and what has left it. */
   function changesIn(names: ReadonlySet<string>, selector: Selector | undefined, known: Set<string>) {
-    const present = [...names].flatMap((name) => supervisor.find(name, selector) ?? []);
+    const present = [...names].flatMap((name) => services.find(name, selector)?.view() ?? []);
     const keys = present.map(({ namespace, name }) => serviceKey(namespace, name));
     const removed = [...names].filter((name) => known.has(name) && !keys.includes(name));
     for (const name of removed) known.delete(name);

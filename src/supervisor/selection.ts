@@ -1,6 +1,7 @@
-import { defaultNamespace, parseName } from "../core/names.ts";
+import { defaultNamespace, instanceKey, parseName } from "../core/names.ts";
 import { hasWildcard, matchesWildcard } from "../core/wildcard.ts";
 import { emptySelector, instanceNotFound, invalidFields, serviceNotFound } from "../errors.ts";
+import type { Instance } from "./instance.ts";
 import type { SupervisedService } from "./supervised-service.ts";
 import type { StateWord } from "./view.ts";
 
@@ -17,6 +18,22 @@ export interface Selector {
 export interface Target {
   readonly service: SupervisedService;
   readonly index?: number;
+}
+
+export function instancesOf({ service, index }: Target): Instance[] {
+  if (index === undefined) return [...service.instances];
+  const instance = service.instance(index);
+  return instance ? [instance] : [];
+}
+
+/** Those that should run: a slot that is on its way out is not started again. */
+export function wantedOf(target: Target): Instance[] {
+  return instancesOf(target).filter(({ index }) => target.service.wants(index));
+}
+
+/** `default/web` or `default/web#1`. */
+export function nameOf({ service, index }: Target): string {
+  return index === undefined ? service.key : instanceKey(service.key, index);
 }
 
 export const everything: Selector = { names: [], namespace: "*", labels: {}, states: [], all: true };

@@ -11,6 +11,9 @@ import type { ConditionView, ServiceView, StateWord } from "./view.ts";
 /** Of several instances the state that most needs to be known speaks for the service. */
 const byUrgency: readonly StateWord[] = ["failed", "unknown", "backoff", "stopping", "starting", "waiting", "running", "exited", "stopped"];
 
+/** What is said replaces what was said; a number of instances that is undefined takes back the one that was. */
+type OverridesChange = Partial<Omit<Overrides, "instances">> & { readonly instances?: number | undefined };
+
 /** One service: what is stored of it, and its instances. It decides nothing about processes; its instances do. */
 export class SupervisedService implements InstanceOrders {
   readonly namespace: string;
@@ -74,9 +77,9 @@ export class SupervisedService implements InstanceOrders {
   }
 
   /** Durable before it returns; then it holds. */
-  save(change: { spec?: ServiceSpec; overrides?: Partial<Overrides>; source?: string }): void {
+  save(change: { spec?: ServiceSpec; overrides?: OverridesChange; source?: string }): void {
     const before = this.#stored;
-    const overrides = { ...before.overrides, ...change.overrides };
+    const { instances, ...overrides } = { ...before.overrides, ...change.overrides };
     const changed = change.spec !== undefined && !isDeepStrictEqual(change.spec, before.spec);
     const generation = before.generation + (changed ? 1 : 0);
     const processChanged = changed && !isDeepStrictEqual(change.spec?.process, before.spec.process);
@@ -84,7 +87,7 @@ export class SupervisedService implements InstanceOrders {
       ...before,
       spec: change.spec ?? before.spec,
       source: change.source ?? before.source,
-      overrides,
+      overrides: { ...overrides, ...(instances !== undefined && { instances }) },
       generation,
       processGeneration: processChanged ? generation : before.processGeneration,
       updatedAt: changed ? this.#parts.host.wallTime() : before.updatedAt,

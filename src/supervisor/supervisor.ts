@@ -1,153 +1,42 @@
 import { isDeepStrictEqual } from "node:util";
-import { parseName, serviceKey } from "../core/names.ts";
+import { displayName } from "../core/names.ts";
 import { commandArgv, type ServiceSpec } from "../core/spec.ts";
-import {
-  generationMismatch,
-  limitReached,
-  noReloadMethod,
-  PmError,
-  pathInUse,
-  serviceExists,
-  serviceNotFound,
-  shuttingDown,
-  spawnFailed,
-  wrongState,
-} from "../errors.ts";
-import { adoptRuns } from "./adopt-runs.ts";
-import { ChangeFeed } from "./change-feed.ts";
-import { EventLog } from "./event-log.ts";
-import type { Host } from "./host.ts";
-import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
-import { instanceLogPaths, instanceLogSources, type LogSource } from "./log-paths.ts";
+import { generationMismatch, noReloadMethod, PmError, reloadFailed, shuttingDown, signalFailed, wrongState } from "../errors.ts";
+import type { Host, LiveRun } from "./host.ts";
+import type { Instance } from "./instance.ts";
 import { type Goal, reachGoal, targetView, type Wait } from "./outcome.ts";
-import { everything, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
-import { StartGate } from "./start-gate.ts";
-import type { Store, StoredRun, StoredService } from "./store.ts";
-import { SupervisedService } from "./supervised-service.ts";
+import { everything, instancesOf, nameOf, type Selector, select, type Target, wantedOf } from "./selection.ts";
+import type { NewService, Services } from "./services.ts";
+import type { SupervisedService } from "./supervised-service.ts";
 import type { ServiceView, TargetView } from "./view.ts";
 
-const maxServices = 10_000;
 /** How long a repeated request id is known. */
 const requestMemoryMs = 600_000;
 const reloadTimeoutMs = 60_000;
+/** A call that others may be waiting for as well does not end with its first caller. */
+const never = new AbortController().signal;
 
-export interface SupervisorParts {
-  readonly host: Host;
-  readonly store: Store;
-  readonly logDir: string;
-  readonly log: (message: string, details: object) => void;
-  readonly peakMemoryBytes: InstanceParts["peakMemoryBytes"];
-  readonly lastLines: InstanceParts["lastLines"];
+export interface ServiceOutcome {
+  readonly service: ServiceView;
+  readonly results: readonly TargetView[];
 }
 
-export interface NewService {
-  readonly namespace: string;
-  readonly name: string;
-  readonly spec: ServiceSpec;
-  readonly source?: string;
-}
-
-/** All services: names to instances, and the verbs. Intent is stored before anything is done about it. */
+/** The verbs. Each selects its targets, stores the intent, tells the instances, and waits for what comes of it. */
 export class Supervisor {
-  readonly events: EventLog;
-  readonly changes = new ChangeFeed();
-  readonly #parts: SupervisorParts;
-  readonly #instanceParts: InstanceParts;
-  readonly #services = new Map<string, SupervisedService>();
+  readonly services: Services;
+  readonly #host: Host;
   readonly #requests = new Map<string, Promise<TargetView[]>>();
   #closing = false;
-  #adopted = 0;
 
-  constructor(parts: SupervisorParts) {
-    const { host, store } = parts;
-    this.#parts = parts;
-    this.events = new EventLog(store, () => host.wallTime());
-    const gate = new StartGate<Instance>((instance) => instance.dispatch({ type: "clear" }));
-    const changed = (instance: Instance) => this.#instanceChanged(instance);
-    this.#instanceParts = { ...parts, events: this.events, gate, changed };
+  constructor(services: Services, host: Host) {
+    this.services = services;
+    this.#host = host;
   }
 
-  /** Loads what is stored, takes over what runs, and starts what should run and does not. */
-  open(): void {
-    for (const stored of this.#parts.store.listServices()) this.#add(stored);
-    this.#adopted = adoptRuns({ ...this.#parts, services: this.#services, events: this.events });
-    for (const service of this.#services.values()) this.#settle(service);
-  }
-
-  /** Nothing is started or told any more; what runs goes on running. */
-  close(): void {
-    this.#closing = true;
-    for (const service of this.#services.values()) service.close();
-  }
-
-  get adopted(): number {
-    return this.#adopted;
-  }
-
-  list(selector?: Selector): ServiceView[] {
-    return unique(selectForRead(selector, this.#sorted())).map((service) => service.view());
-  }
-
-  /** What a read selects: services, and of some of them only certain instances. */
-  targets(selector?: Selector): Target[] {
-    return selectForRead(selector, this.#sorted());
-  }
-
-  logSources(selector?: Selector): LogSource[] {
-    return this.#logSourcesOf(this.targets(selector));
-  }
-
-  /** As `logSources`, but an empty selector is refused. */
-  logSourcesForVerb(selector: Selector): LogSource[] {
-    return this.#logSourcesOf(this.#select(selector));
-  }
-
-  get(name: string): ServiceView {
-    return this.#get(name).view();
-  }
-
-  /** The service of this full name, if the selector selects it. */
-  find(key: string, selector?: Selector): ServiceView | undefined {
-    const service = this.#services.get(key);
-    return service && (!selector || isSelected(selector, service)) ? service.view() : undefined;
-  }
-
-  /** Of a service: all its instances can do their work. Undefined when there is none of this name. */
-  isReady(name: string): boolean | undefined {
-    const at = name.lastIndexOf("#");
-    if (at > 0) return this.#services.get(name.slice(0, at))?.instance(Number(name.slice(at + 1)))?.ready;
-    const service = this.#services.get(name);
-    return service && service.instances.length > 0 && service.instances.every(({ ready }) => ready);
-  }
-
-  /** Runs that have a process, for whoever measures them. */
-  measured(): MeasuredRun[] {
-    return [...this.#services.values()].flatMap(({ instances }) => instances).flatMap((instance) => instance.measured ?? []);
-  }
-
-  runs(name: string, limit: number): StoredRun[] {
-    const { namespace, name: service } = this.#get(name);
-    return this.#parts.store.listRuns(namespace, service, limit);
-  }
-
-  async create(wanted: NewService, wait: Wait, signal: AbortSignal): Promise<{ service: ServiceView; results: TargetView[] }> {
+  async create(wanted: NewService, wait: Wait, signal: AbortSignal): Promise<ServiceOutcome> {
     this.checkNew(wanted);
-    const at = this.#parts.host.wallTime();
-    const overrides = { stoppedInstances: [] };
-    const stored: StoredService = {
-      source: "",
-      ...wanted,
-      overrides,
-      generation: 1,
-      processGeneration: 1,
-      createdAt: at,
-      updatedAt: at,
-    };
-    this.#parts.store.saveService(stored);
-    const service = this.#add(stored);
-    this.events.append({ type: "service_created", subject: service.key, message: `${service.shownName} was created` });
-    this.#settle(service);
-    this.changes.changed(service.key);
+    const service = this.services.create({ ...wanted, source: "" });
+    this.services.settle(service);
     const results = service.desired === "running" ? await this.#outcomes([{ service }], { verb: "start" }, wait, signal) : [];
     return { service: service.view(), results };
   }
@@ -155,41 +44,34 @@ export class Supervisor {
   /** Throws what `create` would refuse. */
   checkNew(wanted: NewService): void {
     this.#checkOpen();
-    const key = serviceKey(wanted.namespace, wanted.name);
-    if (this.#services.has(key)) throw serviceExists(key);
-    if (this.#services.size >= maxServices) throw limitReached("services", maxServices);
-    this.#checkSpec(wanted);
+    this.services.checkNew(wanted);
   }
 
   async update(
     name: string,
     spec: ServiceSpec,
-    how: { expectedGeneration?: number; leaveRunning: boolean; source?: string },
+    how: { expectedGeneration?: number; leaveRunning: boolean },
     wait: Wait,
     signal: AbortSignal,
-  ): Promise<{ service: ServiceView; results: TargetView[] }> {
+  ): Promise<ServiceOutcome> {
     const service = this.checkUpdate(name, spec, how.expectedGeneration);
-    const before = service.generation;
-    service.save({ spec, ...(how.source !== undefined && { source: how.source }) });
-    if (service.generation !== before) {
-      this.events.append({ type: "service_updated", subject: service.key, message: `${service.shownName} is at generation ${service.generation}` });
-    }
+    this.services.update(service, { spec });
     const stale = service.instances.filter((instance) => instance.stale);
-    this.#settle(service);
-    this.changes.changed(service.key);
+    this.services.settle(service);
     if (how.leaveRunning) return { service: service.view(), results: [] };
     const targets = stale.filter(({ index }) => service.wants(index)).map(({ index }) => ({ service, index }));
     const results = await this.#restartTargets(targets, wait, signal);
     return { service: service.view(), results };
   }
 
+  /** Throws what `update` would refuse. */
   checkUpdate(name: string, spec: ServiceSpec, expectedGeneration?: number): SupervisedService {
     this.#checkOpen();
-    const service = this.#get(name);
+    const service = this.services.get(name);
     if (expectedGeneration !== undefined && service.generation !== expectedGeneration) {
       throw generationMismatch(service.shownName, expectedGeneration, service.generation);
     }
-    if (!isDeepStrictEqual(spec, service.spec)) this.#checkSpec({ namespace: service.namespace, name: service.name, spec });
+    if (!isDeepStrictEqual(spec, service.spec)) this.services.checkSpec({ namespace: service.namespace, name: service.name, spec });
     return service;
   }
 
@@ -230,32 +112,25 @@ export class Supervisor {
       this.#saveDesired(target, "running");
       this.#tellIntent(target, "restart");
     }
-    const results = this.#restartTargets(targets, wait, signal);
+    const results = this.#restartTargets(targets, wait, requestId === "" ? signal : never);
     if (requestId !== "") {
       this.#requests.set(requestId, results);
-      this.#parts.host.after(requestMemoryMs, () => this.#requests.delete(requestId));
+      this.#host.after(requestMemoryMs, () => this.#requests.delete(requestId));
     }
     return results;
   }
 
-  async scale(
-    name: string,
-    instances: number | undefined,
-    wait: Wait,
-    signal: AbortSignal,
-  ): Promise<{ service: ServiceView; results: TargetView[] }> {
+  async scale(name: string, instances: number | undefined, wait: Wait, signal: AbortSignal): Promise<ServiceOutcome> {
     this.#checkOpen();
-    const service = this.#get(name);
-    const { instances: _, ...overrides } = service.stored.overrides;
+    const service = this.services.get(name);
     const from = service.instancesDesired;
-    service.save({ overrides: { ...overrides, instances } as StoredService["overrides"] });
+    service.save({ overrides: { instances } });
     const to = String(service.instancesDesired);
     const message = `${service.shownName} shall have ${to} instances`;
-    this.events.append({ type: "intent_changed", subject: service.key, message, attributes: { verb: "scale", from: String(from), to } });
+    this.services.events.append({ type: "intent_changed", subject: service.key, message, attributes: { verb: "scale", from: String(from), to } });
     const spare = service.instances.slice(service.instancesDesired);
     const fresh = service.instances.filter(({ model, index }) => model.state.phase === "stopped" && service.wants(index));
-    this.#settle(service);
-    this.changes.changed(service.key);
+    this.services.settle(service);
     const goals = [
       ...spare.map((instance) => this.#outcome(service, instance, { verb: "stop" }, withGrace(wait, [{ service }]), signal)),
       ...fresh.map((instance) => this.#outcome(service, instance, { verb: "start" }, wait, signal)),
@@ -266,29 +141,27 @@ export class Supervisor {
   async reload(selector: Selector): Promise<TargetView[]> {
     return this.#each(this.#select(selector), async (service, instance) => {
       const { reload, process } = service.spec;
+      const { run } = instance;
+      const name = displayName(instance.name);
       if (!reload) throw noReloadMethod(service.shownName);
-      const run = instance.run;
-      if (!run || !instance.ready) throw wrongState(service.shownName, instance.state, "cannot reload");
-      if ("signal" in reload) run.signal(reload.signal, "main");
+      if (!run || !instance.ready) throw wrongState(name, instance.state, "cannot reload");
+      if ("signal" in reload) send(run, name, reload.signal, "main");
       else {
         const code = await run.runHelper(commandArgv(reload.command), process, reloadTimeoutMs);
-        if (code !== 0) throw new PmError("WRONG_STATE", `cannot reload ${service.shownName}: its reload command exited with code ${code}`);
+        if (code !== 0) throw reloadFailed(name, code);
       }
-      this.events.append({ type: "reloaded", subject: instance.name, runId: run.id, message: `${service.shownName} was told to reload` });
+      this.services.events.append({ type: "reloaded", subject: instance.name, runId: run.id, message: `${name} was told to reload` });
     });
   }
 
   async signal(selector: Selector, signal: string, to: "main" | "group"): Promise<TargetView[]> {
-    return this.#each(this.#select(selector), async (service, instance) => {
+    return this.#each(this.#select(selector), async (_, instance) => {
       const { run } = instance;
-      if (!run) throw wrongState(service.shownName, instance.state, `cannot send ${signal} to`);
-      try {
-        run.signal(signal, to);
-      } catch (error) {
-        throw new PmError("WRONG_STATE", `cannot send ${signal} to ${service.shownName}: ${(error as Error).message}`, { cause: error });
-      }
-      const message = `${signal} was sent to ${service.shownName}`;
-      this.events.append({ type: "signalled", subject: instance.name, runId: run.id, message, attributes: { signal } });
+      const name = displayName(instance.name);
+      if (!run) throw wrongState(name, instance.state, `cannot send ${signal} to`);
+      send(run, name, signal, to);
+      const message = `${signal} was sent to ${name}`;
+      this.services.events.append({ type: "signalled", subject: instance.name, runId: run.id, message, attributes: { signal } });
     });
   }
 
@@ -296,20 +169,13 @@ export class Supervisor {
   async delete(selector: Selector, how: { graceMs?: number; validateOnly: boolean }, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
     const targets = this.#select(selector).map(({ service }) => ({ service }));
     if (how.validateOnly) return targets.map((target) => targetView(nameOf(target), instancesOf(target), { outcome: "accepted" }));
-    const stopped = await this.stop(
-      { ...everything, all: false, names: targets.map(({ service }) => service.key) },
-      how,
-      { ...wait, level: "ready" },
-      signal,
-    );
+    const names = targets.map(({ service }) => service.key);
+    if (names.length === 0) return [];
+    const stopped = await this.stop({ ...everything, all: false, names }, how, { ...wait, level: "ready" }, signal);
     return stopped.map((result) => {
-      const service = this.#services.get(result.name);
+      const service = this.services.find(result.name);
       if (result.outcome === "failed" || !service) return result;
-      this.#parts.store.deleteService(service.namespace, service.name);
-      service.close();
-      this.#services.delete(service.key);
-      this.events.append({ type: "service_deleted", subject: service.key, message: `${service.shownName} was deleted` });
-      this.changes.changed(service.key);
+      this.services.forget(service);
       return { ...result, outcome: "done" };
     });
   }
@@ -317,78 +183,20 @@ export class Supervisor {
   /** Stops everything, and accepts no new work from here on; the intent that is stored stays as it is. */
   async stopAll(timeoutMs: number, signal: AbortSignal): Promise<TargetView[]> {
     this.#closing = true;
-    const targets = this.#sorted().map((service) => ({ service }));
+    const targets = this.services.sorted().map((service) => ({ service }));
     for (const target of targets) this.#dispatch(target, "stop");
     const results = await this.#outcomes(targets, { verb: "stop" }, { level: "ready", timeoutMs }, signal);
     this.#closing = results.every(({ outcome }) => outcome !== "failed");
     return results;
   }
 
-  /** Makes the instances of a service be what they should be; decides anew each time, and so may be called at any time. */
-  #settle(service: SupervisedService): void {
-    service.fit();
-    for (const instance of service.instances) {
-      if (!service.wants(instance.index)) instance.dispatch({ type: "stop" });
-      else if (instance.model.state.phase === "stopped") instance.dispatch({ type: "start" });
-    }
-    service.dropSpareInstances();
-  }
-
-  #instanceChanged(instance: Instance): void {
-    const key = instance.name.slice(0, instance.name.lastIndexOf("#"));
-    const service = this.#services.get(key);
-    if (!service) return;
-    if (instance.atRest) service.dropSpareInstances();
-    this.changes.changed(key);
-  }
-
-  #add(stored: StoredService): SupervisedService {
-    const service = new SupervisedService(stored, this.#instanceParts, this.#parts.logDir);
-    this.#services.set(service.key, service);
-    return service;
-  }
-
-  #get(text: string): SupervisedService {
-    const parsed = parseName(text);
-    const service = parsed && parsed.index === undefined ? this.#services.get(serviceKey(parsed.namespace, parsed.name)) : undefined;
-    if (service) return service;
-    const [target] = select({ ...everything, all: false, namespace: "", names: [text] }, this.#sorted());
-    if (!target || target.index !== undefined) throw serviceNotFound(text);
-    return target.service;
-  }
-
   #select(selector: Selector): Target[] {
     this.#checkOpen();
-    return select(selector, this.#sorted());
-  }
-
-  #sorted(): SupervisedService[] {
-    return [...this.#services.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-  }
-
-  #logSourcesOf(targets: readonly Target[]): LogSource[] {
-    return targets.flatMap((target) =>
-      instancesOf(target).flatMap(({ index }) => instanceLogSources(target.service.stored, index, this.#parts.logDir)),
-    );
+    return select(selector, this.services.sorted());
   }
 
   #checkOpen(): void {
     if (this.#closing) throw shuttingDown();
-  }
-
-  #checkSpec(wanted: NewService): void {
-    const { stdoutPath, stderrPath } = instanceLogPaths(wanted, 0, this.#parts.logDir);
-    const key = serviceKey(wanted.namespace, wanted.name);
-    if (stdoutPath === stderrPath) throw pathInUse(stdoutPath, "its own stdout");
-    for (const service of this.#services.values()) {
-      if (service.key === key) continue;
-      const other = instanceLogPaths(service, 0, this.#parts.logDir);
-      const shared = [stdoutPath, stderrPath].find((path) => path === other.stdoutPath || path === other.stderrPath);
-      if (shared) throw pathInUse(shared, service.shownName);
-    }
-    if (!wanted.spec.autostart) return;
-    const obstacle = this.#parts.host.findObstacle(wanted.spec.process);
-    if (obstacle) throw spawnFailed(wanted.name, obstacle);
   }
 
   #saveDesired({ service, index }: Target, desired: "running" | "stopped"): void {
@@ -404,8 +212,13 @@ export class Supervisor {
   #tellIntent(target: Target, verb: string): void {
     const { service, index } = target;
     const shown = index === undefined ? service.shownName : `${service.shownName}#${index}`;
-    this.events.append({ type: "intent_changed", subject: nameOf(target), message: `${shown}: ${verb} was asked for`, attributes: { verb } });
-    this.changes.changed(service.key);
+    this.services.events.append({
+      type: "intent_changed",
+      subject: nameOf(target),
+      message: `${shown}: ${verb} was asked for`,
+      attributes: { verb },
+    });
+    this.services.changes.changed(service.key);
   }
 
   #dispatch(target: Target, type: "start" | "stop" | "restart"): void {
@@ -422,16 +235,12 @@ export class Supervisor {
   }
 
   #outcomes(targets: readonly Target[], goal: Goal, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
-    return Promise.all(
-      targets.map((target) =>
-        this.#outcomeOf(
-          target,
-          (goal.verb === "stop" ? instancesOf(target) : wantedOf(target)).map((instance) => [instance, goal]),
-          wait,
-          signal,
-        ),
-      ),
-    );
+    const instances = goal.verb === "stop" ? instancesOf : wantedOf;
+    const outcomes = targets.map((target) => {
+      const goals = instances(target).map((instance): [Instance, Goal] => [instance, goal]);
+      return this.#outcomeOf(target, goals, wait, signal);
+    });
+    return Promise.all(outcomes);
   }
 
   async #outcomeOf(target: Target, goals: readonly [Instance, Goal][], wait: Wait, signal: AbortSignal): Promise<TargetView> {
@@ -450,34 +259,24 @@ export class Supervisor {
       targets.map(async (target) => {
         const instances = instancesOf(target);
         const results = await Promise.allSettled(instances.map((instance) => act(target.service, instance)));
-        const error = results.find((result) => result.status === "rejected")?.reason as PmError | undefined;
+        const error = results.find((result) => result.status === "rejected")?.reason;
+        if (error !== undefined && !(error instanceof PmError)) throw error;
         return targetView(nameOf(target), instances, { error, outcome: "done" });
       }),
     );
   }
 }
 
-function instancesOf({ service, index }: Target): Instance[] {
-  if (index === undefined) return [...service.instances];
-  const instance = service.instance(index);
-  return instance ? [instance] : [];
-}
-
-/** Those that should run: a slot that is on its way out is not started again. */
-function wantedOf(target: Target): Instance[] {
-  return instancesOf(target).filter(({ index }) => target.service.wants(index));
-}
-
-function nameOf({ service, index }: Target): string {
-  return index === undefined ? service.key : `${service.key}#${index}`;
+function send(run: LiveRun, name: string, signal: string, to: "main" | "group"): void {
+  try {
+    run.signal(signal, to);
+  } catch (error) {
+    throw signalFailed(name, signal, error);
+  }
 }
 
 function without(targets: readonly Target[], others: readonly Target[]): Target[] {
   return targets.filter((target) => !others.includes(target));
-}
-
-function unique(targets: readonly Target[]): SupervisedService[] {
-  return [...new Set(targets.map(({ service }) => service))];
 }
 
 /** What has to stop may take its grace period, and then some, before the wait is over. */

@@ -1,5 +1,6 @@
 import { defaults, type ServiceSpec } from "../../src/core/spec.ts";
 import { everything, type Selector } from "../../src/supervisor/selection.ts";
+import { Services } from "../../src/supervisor/services.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { FakeHost } from "./fake-host.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -34,7 +35,7 @@ export function plainSpec(change: Partial<ServiceSpec> = {}): ServiceSpec {
 
 /** A supervisor over a fake host and a store in memory; `again` is what a pmd that is started anew on the same store would be. */
 export function supervised(host = new FakeHost(), store = new MemoryStore()) {
-  const supervisor = new Supervisor({
+  const services = new Services({
     host,
     store,
     logDir: "/logs",
@@ -42,7 +43,8 @@ export function supervised(host = new FakeHost(), store = new MemoryStore()) {
     peakMemoryBytes: () => 0,
     lastLines: async () => ["its last words"],
   });
-  supervisor.open();
-  const eventTypes = () => supervisor.events.read(supervisor.events.oldestCursor, 10_000).events.map(({ type }) => type);
-  return { supervisor, host, store, eventTypes };
+  services.open();
+  const supervisor = new Supervisor(services, host);
+  const eventTypes = () => services.events.read(services.events.oldestCursor, 10_000).events.map(({ type }) => type);
+  return { supervisor, services, host, store, eventTypes };
 }

@@ -16,10 +16,10 @@ describe("an instance that ends by itself", () => {
   it("is started again after its delay, and counts its restarts", async () => {
     const { supervisor, host } = await withWeb();
     host.newest.end({ status: 2 });
-    const [instance] = supervisor.get("web").instances;
+    const [instance] = supervisor.services.get("web").view().instances;
     expect(instance).toMatchObject({ state: "backoff", nextStartAt: host.wallTime() + 500, lastExit: { cause: "exited", code: 2 } });
     await host.pass(1500);
-    expect(supervisor.get("web").instances[0]).toMatchObject({ state: "running", restarts: 1 });
+    expect(supervisor.services.get("web").view().instances[0]).toMatchObject({ state: "running", restarts: 1 });
   });
 
   it("with others of its run alive is not replaced before they are gone", async () => {
@@ -28,10 +28,10 @@ describe("an instance that ends by itself", () => {
     host.newest.orphan();
     expect(host.newest.sent).toEqual(["kill"]);
     await host.pass(1000);
-    expect([supervisor.get("web").state, host.launched.length]).toEqual(["stopping", 1]);
+    expect([supervisor.services.get("web").view().state, host.launched.length]).toEqual(["stopping", 1]);
     host.newest.end({ status: 137, signal: "SIGKILL" });
     await host.pass(1500);
-    expect([supervisor.get("web").state, host.launched.length, host.alive.length]).toEqual(["running", 2, 1]);
+    expect([supervisor.services.get("web").view().state, host.launched.length, host.alive.length]).toEqual(["running", 2, 1]);
   });
 
   it("five times within five minutes is called a crash loop, and goes on", async () => {
@@ -42,9 +42,9 @@ describe("an instance that ends by itself", () => {
     };
     await supervisor.create(web, accepted, never);
     await host.pass(20_000);
-    expect(supervisor.get("web").conditions).toMatchObject([{ type: "crash_loop" }]);
+    expect(supervisor.services.get("web").view().conditions).toMatchObject([{ type: "crash_loop" }]);
     expect(eventTypes().filter((type) => type === "crash_loop").length).toBe(1);
-    expect(supervisor.get("web").state).toBe("backoff");
+    expect(supervisor.services.get("web").view().state).toBe("backoff");
   });
 
   it("more often than max_restarts within the window gives up, says why, and stays so when pmd starts again", async () => {
@@ -55,20 +55,20 @@ describe("an instance that ends by itself", () => {
     };
     await supervisor.create({ ...web, spec: plainSpec({ restart: { ...plainSpec().restart, maxRestarts: 2 } }) }, accepted, never);
     await host.pass(60_000);
-    expect([supervisor.get("web").state, host.launched.length]).toEqual(["failed", 3]);
+    expect([supervisor.services.get("web").view().state, host.launched.length]).toEqual(["failed", 3]);
     expect(eventTypes()).toContain("gave_up");
     const again = supervised(new FakeHost(), store);
     await again.host.pass(60_000);
-    expect([again.supervisor.get("web").state, again.host.launched.length]).toEqual(["failed", 0]);
+    expect([again.supervisor.services.get("web").view().state, again.host.launched.length]).toEqual(["failed", 0]);
   });
 
   it("and is to be left at that is exited or failed, and its exit is known when pmd starts again", async () => {
     const never_ = plainSpec({ restart: { ...plainSpec().restart, mode: "never" } });
     const { supervisor, host, store } = await withWeb(never_);
     host.newest.end({ status: 0 });
-    expect(supervisor.get("web").state).toBe("exited");
+    expect(supervisor.services.get("web").view().state).toBe("exited");
     const again = supervised(new FakeHost(), store);
-    expect(again.supervisor.get("web")).toMatchObject({ state: "exited", instances: [{ lastExit: { code: 0 } }] });
+    expect(again.supervisor.services.get("web").view()).toMatchObject({ state: "exited", instances: [{ lastExit: { code: 0 } }] });
   });
 
   it("records each exit once, with what it said last", async () => {
@@ -76,7 +76,7 @@ describe("an instance that ends by itself", () => {
     host.newest.end({ status: 2 });
     host.newest.end({ status: 2 });
     await host.pass(0);
-    expect(supervisor.runs("web", 10)).toMatchObject([{ end: { code: 2, lastLines: ["its last words"] } }]);
+    expect(supervisor.services.runs("web", 10)).toMatchObject([{ end: { code: 2, lastLines: ["its last words"] } }]);
     expect(eventTypes().filter((type) => type === "run_ended").length).toBe(1);
   });
 
@@ -114,10 +114,10 @@ describe("a pmd that starts on what an earlier one left", () => {
   it("takes over what runs, and it is running at once", async () => {
     const { host, store } = await left();
     const { supervisor, eventTypes } = supervised(host, store);
-    expect(supervisor.get("web").state).toBe("unknown");
+    expect(supervisor.services.get("web").view().state).toBe("unknown");
     await host.pass(1);
-    expect(supervisor.get("web")).toMatchObject({ state: "running", conditions: [{ type: "adopted" }] });
-    expect([host.launched.length, supervisor.adopted]).toEqual([1, 1]);
+    expect(supervisor.services.get("web").view()).toMatchObject({ state: "running", conditions: [{ type: "adopted" }] });
+    expect([host.launched.length, supervisor.services.adopted]).toEqual([1, 1]);
     expect(eventTypes()).toContain("run_adopted");
   });
 
@@ -125,7 +125,7 @@ describe("a pmd that starts on what an earlier one left", () => {
     const { host, store } = await left("stopped");
     const { supervisor } = supervised(host, store);
     await host.pass(1);
-    expect([supervisor.get("web").state, host.alive.length]).toEqual(["stopped", 0]);
+    expect([supervisor.services.get("web").view().state, host.alive.length]).toEqual(["stopped", 0]);
   });
 
   it("records an exit that nobody saw, and starts it again", async () => {
@@ -133,8 +133,8 @@ describe("a pmd that starts on what an earlier one left", () => {
     host.onLaunch = (run) => (host.launched.length === 1 ? run.end({ status: 7 }) : run.spawn());
     const { supervisor } = supervised(host, store);
     await host.pass(2000);
-    expect(supervisor.runs("web", 5)).toMatchObject([{}, { end: { cause: "exited", code: 7 } }]);
-    expect(supervisor.get("web").state).toBe("running");
+    expect(supervisor.services.runs("web", 5)).toMatchObject([{}, { end: { cause: "exited", code: 7 } }]);
+    expect(supervisor.services.get("web").view().state).toBe("running");
   });
 
   it("does not record an exit twice that is stored already", async () => {
@@ -146,7 +146,7 @@ describe("a pmd that starts on what an earlier one left", () => {
     await host.pass(2000);
     expect(eventTypes().filter((type) => type === "run_ended")).toEqual([]);
     expect(host.forgotten).toEqual([runId]);
-    expect([supervisor.get("web").state, host.alive.length]).toEqual(["running", 1]);
+    expect([supervisor.services.get("web").view().state, host.alive.length]).toEqual(["running", 1]);
   });
 
   it("ends a run whose service is not known any more, and the older of two runs of one instance", async () => {

@@ -17,7 +17,7 @@ describe("create", () => {
     const { supervisor, host } = supervised();
     const created = supervisor.create(web, ready, never);
     await host.pass(999);
-    expect(supervisor.get("web").state).toBe("starting");
+    expect(supervisor.services.get("web").view().state).toBe("starting");
     await host.pass(1);
     expect(await created).toMatchObject({ service: { state: "running", instancesReady: 1 }, results: [{ outcome: "done", pids: [100] }] });
   });
@@ -85,9 +85,9 @@ describe("stop", () => {
     expect(host.newest.sent).toEqual(["ask", "kill"]);
     await host.pass(5000);
     expect((await stopped)[0]).toMatchObject({ outcome: "failed", state: "stopping", error: { reason: "SURVIVORS", metadata: { pids: "100" } } });
-    expect(supervisor.get("web").conditions).toMatchObject([{ type: "survivors" }]);
+    expect(supervisor.services.get("web").view().conditions).toMatchObject([{ type: "survivors" }]);
     host.newest.end();
-    expect(supervisor.get("web").state).toBe("stopped");
+    expect(supervisor.services.get("web").view().state).toBe("stopped");
   });
 
   it("of what is stopped changes nothing", async () => {
@@ -99,13 +99,13 @@ describe("stop", () => {
   it("during backoff cancels the restart, also after pmd was started again", async () => {
     const { supervisor, host, store } = await withWeb();
     host.newest.end({ status: 1 });
-    expect(supervisor.get("web").state).toBe("backoff");
+    expect(supervisor.services.get("web").view().state).toBe("backoff");
     await supervisor.stop(named("web"), {}, ready, never);
     await host.pass(120_000);
-    expect([supervisor.get("web").state, host.launched.length]).toEqual(["stopped", 1]);
+    expect([supervisor.services.get("web").view().state, host.launched.length]).toEqual(["stopped", 1]);
     const again = supervised(new FakeHost(), store);
     await again.host.pass(120_000);
-    expect([again.supervisor.get("web").state, again.host.launched.length]).toEqual(["stopped", 0]);
+    expect([again.supervisor.services.get("web").view().state, again.host.launched.length]).toEqual(["stopped", 0]);
   });
 
   it("during the start ends the start, whose caller hears of it", async () => {
@@ -128,10 +128,20 @@ describe("stop", () => {
   it("of one instance leaves the others running, and holds after pmd was started again", async () => {
     const { supervisor, store } = await withWeb(plainSpec({ instances: 3 }));
     await supervisor.stop(named("web#1"), {}, ready, never);
-    expect(supervisor.get("web").instances.map(({ state }) => state)).toEqual(["running", "stopped", "running"]);
+    expect(
+      supervisor.services
+        .get("web")
+        .view()
+        .instances.map(({ state }) => state),
+    ).toEqual(["running", "stopped", "running"]);
     const again = supervised(new FakeHost(), store);
     await again.host.pass(2000);
-    expect(again.supervisor.get("web").instances.map(({ state }) => state)).toEqual(["running", "stopped", "running"]);
+    expect(
+      again.supervisor.services
+        .get("web")
+        .view()
+        .instances.map(({ state }) => state),
+    ).toEqual(["running", "stopped", "running"]);
   });
 });
 
@@ -159,7 +169,7 @@ describe("start", () => {
   it("re-arms what had given up", async () => {
     const { supervisor, host } = await withWeb(plainSpec({ restart: { ...plainSpec().restart, maxRestarts: 0 } }));
     host.newest.end({ status: 1 });
-    expect(supervisor.get("web").state).toBe("failed");
+    expect(supervisor.services.get("web").view().state).toBe("failed");
     const started = supervisor.start(named("web"), ready, never);
     await host.pass(1000);
     expect((await started)[0]?.outcome).toBe("done");
@@ -172,7 +182,7 @@ describe("restart", () => {
     const restarted = supervisor.restart(named("web"), "", ready, never);
     await host.pass(1000);
     expect(await restarted).toMatchObject([{ outcome: "done", pids: [101] }]);
-    expect(supervisor.runs("web", 10).map(({ end }) => end?.cause)).toEqual([undefined, "replaced"]);
+    expect(supervisor.services.runs("web", 10).map(({ end }) => end?.cause)).toEqual([undefined, "replaced"]);
   });
 
   it("with the same request id is the same call", async () => {
@@ -201,7 +211,7 @@ describe("ten verbs at once on one service", () => {
     await Promise.all(calls);
     expect(most.alive).toBeLessThanOrEqual(1);
     expect(host.alive.length).toBe(last === "start" ? 1 : 0);
-    expect(supervisor.get("web").state).toBe(last === "start" ? "running" : "stopped");
+    expect(supervisor.services.get("web").view().state).toBe(last === "start" ? "running" : "stopped");
   });
 });
 
@@ -214,7 +224,7 @@ describe("scale", () => {
     const down = await supervisor.scale("web", 2, ready, never);
     expect(down.service.instances.map(({ name }) => name)).toEqual(["default/web#0", "default/web#1"]);
     expect(host.alive.length).toBe(2);
-    expect(supervised(new FakeHost(), store).supervisor.get("web").instancesDesired).toBe(2);
+    expect(supervised(new FakeHost(), store).supervisor.services.get("web").view().instancesDesired).toBe(2);
     expect((await supervisor.scale("web", undefined, ready, never)).service.instancesDesired).toBe(1);
   });
 });
@@ -223,7 +233,7 @@ describe("update", () => {
   it("restarts what runs something else now, and only that", async () => {
     const { supervisor, host } = await withWeb();
     await supervisor.update("web", plainSpec({ description: "words" }), { leaveRunning: false }, ready, never);
-    expect([host.launched.length, supervisor.get("web").generation]).toEqual([1, 2]);
+    expect([host.launched.length, supervisor.services.get("web").view().generation]).toEqual([1, 2]);
     const process = { ...plainSpec().process, command: { argv: ["other"], shell: "", args: [] } };
     const updated = supervisor.update("web", plainSpec({ process }), { leaveRunning: false }, ready, never);
     await host.pass(1000);
@@ -235,11 +245,11 @@ describe("update", () => {
     const { supervisor, host } = await withWeb();
     const process = { ...plainSpec().process, workingDirectory: "/tmp" };
     await supervisor.update("web", plainSpec({ process }), { leaveRunning: true }, ready, never);
-    expect([host.launched.length, supervisor.get("web").conditions[0]?.type]).toEqual([1, "config_stale"]);
+    expect([host.launched.length, supervisor.services.get("web").view().conditions[0]?.type]).toEqual([1, "config_stale"]);
     const restarted = supervisor.restart(named("web"), "", ready, never);
     await host.pass(1000);
     await restarted;
-    expect(supervisor.get("web").conditions).toEqual([]);
+    expect(supervisor.services.get("web").view().conditions).toEqual([]);
   });
 
   it("of an older generation is refused", async () => {
@@ -260,13 +270,13 @@ describe("delete", () => {
     expect(store.listServices().length).toBe(1);
     host.newest.end();
     expect(await supervisor.delete(named("web"), { validateOnly: false }, ready, never)).toMatchObject([{ outcome: "done" }]);
-    expect([store.listServices(), supervisor.list()]).toEqual([[], []]);
+    expect([store.listServices(), supervisor.services.list()]).toEqual([[], []]);
   });
 
   it("that is only to be validated says which it would be", async () => {
     const { supervisor } = await withWeb();
     expect(await supervisor.delete(named("w*"), { validateOnly: true }, ready, never)).toMatchObject([{ name: "default/web", outcome: "accepted" }]);
-    expect(supervisor.list().length).toBe(1);
+    expect(supervisor.services.list().length).toBe(1);
   });
 });
 
@@ -304,13 +314,18 @@ describe("a mass start", () => {
     await supervisor.create({ ...web, spec: plainSpec({ instances: 40 }) }, accepted, never);
     await settled();
     expect(launched.length).toBe(16);
-    expect(supervisor.get("web").instances.filter(({ state }) => state === "waiting").length).toBe(24);
+    expect(
+      supervisor.services
+        .get("web")
+        .view()
+        .instances.filter(({ state }) => state === "waiting").length,
+    ).toBe(24);
     for (let at = 0; at < 40; at++) {
       launched[at]?.();
       await settled();
     }
     await host.pass(1000);
-    expect(supervisor.get("web").instancesReady).toBe(40);
+    expect(supervisor.services.get("web").view().instancesReady).toBe(40);
   });
 
   it("that waits for its turn can be stopped", async () => {
@@ -323,6 +338,6 @@ describe("a mass start", () => {
     expect(host.launched.length).toBe(16);
     for (const run of host.launched) run.end();
     await host.pass(10_000);
-    expect([supervisor.get("web").state, host.launched.length]).toEqual(["stopped", 16]);
+    expect([supervisor.services.get("web").view().state, host.launched.length]).toEqual(["stopped", 16]);
   });
 });

@@ -1,0 +1,222 @@
+import { isDeepStrictEqual } from "node:util";
+import { parseName, serviceKey } from "../core/names.ts";
+import type { ServiceSpec } from "../core/spec.ts";
+import { definedElsewhere, limitReached, pathInUse, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
+import { adoptRuns } from "./adopt-runs.ts";
+import { ChangeFeed } from "./change-feed.ts";
+import { EventLog } from "./event-log.ts";
+import type { Host } from "./host.ts";
+import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
+import { instanceLogPaths, instanceLogSources, type LogSource } from "./log-paths.ts";
+import { everything, instancesOf, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
+import { StartGate } from "./start-gate.ts";
+import type { Store, StoredRun, StoredService } from "./store.ts";
+import { SupervisedService } from "./supervised-service.ts";
+import type { ServiceView } from "./view.ts";
+
+const maxServices = 10_000;
+
+export interface SupervisorParts {
+  readonly host: Host;
+  readonly store: Store;
+  readonly logDir: string;
+  readonly log: (message: string, details: object) => void;
+  readonly peakMemoryBytes: InstanceParts["peakMemoryBytes"];
+  readonly lastLines: InstanceParts["lastLines"];
+}
+
+export interface NewService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly spec: ServiceSpec;
+}
+
+export interface DefinedService extends NewService {
+  /** The file that defines it; empty when it came over the API. */
+  readonly source: string;
+}
+
+/** All services: what is stored of them, what is read of them, and what their instances should be. */
+export class Services {
+  readonly events: EventLog;
+  readonly changes = new ChangeFeed();
+  readonly #parts: SupervisorParts;
+  readonly #instanceParts: InstanceParts;
+  readonly #byKey = new Map<string, SupervisedService>();
+  #adopted = 0;
+
+  constructor(parts: SupervisorParts) {
+    const { host, store } = parts;
+    this.#parts = parts;
+    this.events = new EventLog(store, () => host.wallTime());
+    const gate = new StartGate<Instance>((instance) => instance.dispatch({ type: "clear" }));
+    const changed = (instance: Instance) => this.#instanceChanged(instance);
+    this.#instanceParts = { ...parts, events: this.events, gate, changed };
+  }
+
+  /**
+   * Loads what is stored and what a file defines, takes over what runs, and starts what should run and does not. What runs from an older
+   * definition runs on, and is called stale: that pmd is started again is no reason to restart a service.
+   */
+  open(defined: readonly DefinedService[] = []): void {
+    for (const stored of this.#parts.store.listServices()) this.#add(stored);
+    for (const service of defined) this.#define(service);
+    this.#adopted = adoptRuns({ ...this.#parts, services: this.#byKey, events: this.events });
+    for (const service of this.#byKey.values()) this.settle(service);
+  }
+
+  /** Nothing is started or told any more; what runs goes on running. */
+  close(): void {
+    for (const service of this.#byKey.values()) service.close();
+  }
+
+  /** How many runs were found when it was opened. */
+  get adopted(): number {
+    return this.#adopted;
+  }
+
+  /** By namespace and name. */
+  sorted(): SupervisedService[] {
+    return [...this.#byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  list(selector?: Selector): ServiceView[] {
+    const services = new Set(this.targets(selector).map(({ service }) => service));
+    return [...services].map((service) => service.view());
+  }
+
+  /** What a read selects: services, and of some of them only certain instances. */
+  targets(selector?: Selector): Target[] {
+    return selectForRead(selector, this.sorted());
+  }
+
+  /** The one of this name, `web` or `prod/web`. */
+  get(text: string): SupervisedService {
+    const parsed = parseName(text);
+    const service = parsed && parsed.index === undefined ? this.#byKey.get(serviceKey(parsed.namespace, parsed.name)) : undefined;
+    if (service) return service;
+    const [target] = select({ ...everything, all: false, namespace: "", names: [text] }, this.sorted());
+    if (!target || target.index !== undefined) throw serviceNotFound(text);
+    return target.service;
+  }
+
+  /** The one of this full name, if the selector selects it. */
+  find(key: string, selector?: Selector): SupervisedService | undefined {
+    const service = this.#byKey.get(key);
+    return service && (!selector || isSelected(selector, service)) ? service : undefined;
+  }
+
+  /** Of a service: all its instances can do their work. Undefined when there is none of this name. */
+  isReady(name: string): boolean | undefined {
+    const at = name.lastIndexOf("#");
+    if (at > 0) return this.#byKey.get(name.slice(0, at))?.instance(Number(name.slice(at + 1)))?.ready;
+    const service = this.#byKey.get(name);
+    return service && service.instances.length > 0 && service.instances.every(({ ready }) => ready);
+  }
+
+  /** Runs that have a process, for whoever measures them. */
+  measured(): MeasuredRun[] {
+    return [...this.#byKey.values()].flatMap(({ instances }) => instances).flatMap((instance) => instance.measured ?? []);
+  }
+
+  /** Newest first. */
+  runs(name: string, limit: number): StoredRun[] {
+    const service = this.get(name);
+    return this.#parts.store.listRuns(service.namespace, service.name, limit);
+  }
+
+  logSources(targets: readonly Target[]): LogSource[] {
+    return targets.flatMap((target) =>
+      instancesOf(target).flatMap(({ index }) => instanceLogSources(target.service.stored, index, this.#parts.logDir)),
+    );
+  }
+
+  /** Throws what stands in the way of a new service. */
+  checkNew(wanted: NewService): void {
+    const key = serviceKey(wanted.namespace, wanted.name);
+    if (this.#byKey.has(key)) throw serviceExists(key);
+    if (this.#byKey.size >= maxServices) throw limitReached("services", maxServices);
+    this.checkSpec(wanted);
+  }
+
+  checkSpec(wanted: NewService): void {
+    this.#checkPaths(wanted);
+    if (!wanted.spec.autostart) return;
+    const obstacle = this.#parts.host.findObstacle(wanted.spec.process);
+    if (obstacle) throw spawnFailed(wanted.name, obstacle);
+  }
+
+  create({ namespace, name, spec, source }: DefinedService): SupervisedService {
+    const at = this.#parts.host.wallTime();
+    const overrides = { stoppedInstances: [] };
+    const stored: StoredService = { namespace, name, spec, source, overrides, generation: 1, processGeneration: 1, createdAt: at, updatedAt: at };
+    this.#parts.store.saveService(stored);
+    const service = this.#add(stored);
+    this.events.append({ type: "service_created", subject: service.key, message: `${service.shownName} was created` });
+    return service;
+  }
+
+  update(service: SupervisedService, change: { spec: ServiceSpec; source?: string }): void {
+    const before = service.generation;
+    service.save(change);
+    if (service.generation === before) return;
+    const message = `${service.shownName} is at generation ${service.generation}`;
+    this.events.append({ type: "service_updated", subject: service.key, message });
+  }
+
+  /** Nothing of it may be left. */
+  forget(service: SupervisedService): void {
+    this.#parts.store.deleteService(service.namespace, service.name);
+    service.close();
+    this.#byKey.delete(service.key);
+    this.events.append({ type: "service_deleted", subject: service.key, message: `${service.shownName} was deleted` });
+    this.changes.changed(service.key);
+  }
+
+  /** Makes the instances of a service be what they should be; decides anew each time, and so may be called at any time. */
+  settle(service: SupervisedService): void {
+    service.fit();
+    for (const instance of service.instances) {
+      if (!service.wants(instance.index)) instance.dispatch({ type: "stop" });
+      else if (instance.model.state.phase === "stopped") instance.dispatch({ type: "start" });
+    }
+    service.dropSpareInstances();
+    this.changes.changed(service.key);
+  }
+
+  /** What a file says of a service replaces what it or another file said before; what was made over the API is not a file's to change. */
+  #define(wanted: DefinedService): void {
+    const service = this.#byKey.get(serviceKey(wanted.namespace, wanted.name));
+    if (service?.stored.source === "") throw definedElsewhere(service.shownName, wanted.source);
+    this.#checkPaths(wanted);
+    if (!service) this.create(wanted);
+    else if (!isDeepStrictEqual(service.spec, wanted.spec) || service.stored.source !== wanted.source) this.update(service, wanted);
+  }
+
+  #add(stored: StoredService): SupervisedService {
+    const service = new SupervisedService(stored, this.#instanceParts, this.#parts.logDir);
+    this.#byKey.set(service.key, service);
+    return service;
+  }
+
+  #instanceChanged(instance: Instance): void {
+    const key = instance.name.slice(0, instance.name.lastIndexOf("#"));
+    const service = this.#byKey.get(key);
+    if (!service) return;
+    if (instance.atRest) service.dropSpareInstances();
+    this.changes.changed(key);
+  }
+
+  /** A log file has one writer. */
+  #checkPaths(wanted: NewService): void {
+    const { stdoutPath, stderrPath } = instanceLogPaths(wanted, 0, this.#parts.logDir);
+    const key = serviceKey(wanted.namespace, wanted.name);
+    if (stdoutPath === stderrPath) throw pathInUse(stdoutPath, "its own stdout");
+    for (const service of this.#byKey.values()) {
+      if (service.key === key) continue;
+      const other = instanceLogPaths(service, 0, this.#parts.logDir);
+      const shared = [stdoutPath, stderrPath].find((path) => path === other.stdoutPath || path === other.stderrPath);
+      if (shared) throw pathInUse(shared, service.shownName);
+    }
+  }
+}
