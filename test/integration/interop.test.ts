@@ -168,6 +168,13 @@ describe("curl", () => {
     expect(answer).toMatchObject({ code: "invalid_argument", message: expect.stringContaining(word as string) });
   });
 
+  test("gets nothing compressed, and may send nothing compressed, so that no small request becomes a large one", async () => {
+    await using server = await startApiServer({ events: { listEvents: () => create(ListEventsResponseSchema, { cursor: "c".repeat(10_000) }) } });
+    const url = "http://pmd/pm.v1.EventService/ListEvents";
+    expect(await curl(server.path, ...json, "-H", "accept-encoding: gzip", "-d", "{}", url)).toContain("cccc");
+    expect(await curl(server.path, ...json, "-H", "content-encoding: gzip", "-d", "{}", url)).toContain("unimplemented");
+  });
+
   test("learns that a path is no RPC", async () => {
     await using server = await startApiServer();
     expect(await curl(server.path, "-w", "%{http_code}", "http://pmd/hello")).toBe("no RPC has the path /hello\n404");

@@ -7,6 +7,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { FollowEventsResponseSchema, ListEventsResponseSchema } from "../../gen/pm/v1/event_service_pb.ts";
+import { type AccessEntry, logAccess } from "../../src/api/access-log.ts";
 import { createEventClient, startApiServer, wires } from "../support/api-server.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -180,6 +181,47 @@ describe("a stream", () => {
     expect(pulled).toBe(total);
   });
 
+  test.for(wires)("that is cut while it is written is no fault of its handler (%s)", async (wire) => {
+    const ended = Promise.withResolvers<void>();
+    await using server = await startApiServer({
+      events: {
+        async *followEvents() {
+          try {
+            for (;;) yield create(FollowEventsResponseSchema, { cursor: "c".repeat(100_000) });
+          } finally {
+            ended.resolve();
+          }
+        },
+      },
+    });
+    const leave = new AbortController();
+    const reading = async () => {
+      for await (const _ of createEventClient(server.path, wire).followEvents({}, { signal: leave.signal })) leave.abort();
+    };
+    await expect(reading()).rejects.toMatchObject({ code: Code.Canceled });
+    await ended.promise;
+    await server.listener.close(60_000);
+    expect(server.faults).toEqual([]);
+  });
+
+  test("that its reader leaves is logged as canceled", async () => {
+    const over = Promise.withResolvers<AccessEntry>();
+    await using server = await startApiServer({
+      interceptors: [logAccess(over.resolve)],
+      events: {
+        async *followEvents() {
+          for (;;) yield create(FollowEventsResponseSchema, { cursor: "c".repeat(1000) });
+        },
+      },
+    });
+    const leave = new AbortController();
+    const reading = async () => {
+      for await (const _ of createEventClient(server.path).followEvents({}, { signal: leave.signal })) leave.abort();
+    };
+    await expect(reading()).rejects.toMatchObject({ code: Code.Canceled });
+    expect(await over.promise).toMatchObject({ method: "pm.v1.EventService/FollowEvents", code: "canceled" });
+  });
+
   test("is one of 300 on a connection without being in their way", async () => {
     const all = Promise.withResolvers<void>();
     let open = 0;
@@ -197,6 +239,14 @@ describe("a stream", () => {
     const cursors = (await Promise.all(first)).map(({ value }) => value.cursor);
     expect(new Set(cursors)).toEqual(new Set(["all are here"]));
   });
+});
+
+test("the limits of HTTP/2 are told to the client", async () => {
+  await using server = await startApiServer();
+  const session = http2.connect("http://pmd", { createConnection: () => net.connect(server.path) });
+  const [settings] = (await once(session, "remoteSettings")) as [http2.Settings];
+  expect(settings.maxConcurrentStreams).toBe(512);
+  session.destroy();
 });
 
 test("a call over the limit of calls is answered unavailable", async () => {
