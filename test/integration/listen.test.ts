@@ -9,6 +9,7 @@ import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { FollowEventsResponseSchema, ListEventsResponseSchema } from "../../gen/pm/v1/event_service_pb.ts";
 import { type AccessEntry, logAccess } from "../../src/api/access-log.ts";
 import { createEventClient, startApiServer, wires } from "../support/api-server.ts";
+import { eventually } from "../support/eventually.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const emptySettings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
@@ -88,7 +89,7 @@ describe("a connection", () => {
     const second = net.connect(server.path);
     await once(second, "close");
     first.destroy();
-    await expect.poll(() => ask(server.path)).toMatchObject({ cursor: "here" });
+    expect(await eventually(() => ask(server.path))).toMatchObject({ cursor: "here" });
   });
 });
 
