@@ -48,6 +48,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     log: say,
     peakMemoryBytes: (runId) => sampler.peakMemory(runId),
     lastLines: readLastLines,
+    storeLost: setAside !== undefined,
   });
   const supervisor = new Supervisor(services, host);
   const sampler = new UsageSampler({ list: () => services.measured(), onError: (error) => log.warn({ err: error }, "cannot measure") });
@@ -63,6 +64,8 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     onLost: () => log.warn({ pid: pumpPid }, "the log pump is gone: another is being started"),
   });
   pump.open();
+  if (setAside)
+    services.events.append({ type: "store_reset", message: `the store was damaged and is now ${setAside}`, attributes: { path: setAside } });
   services.open(defined);
   sampler.start();
   const end = Promise.withResolvers<void>();
@@ -75,7 +78,11 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     capabilities: () => [
       { id: "cgroup.kill", available: host.cgroups.available, detail: host.cgroups.available ? host.cgroups.root : host.cgroups.reason },
     ],
-    problems: () => (pump.held ? [] : [{ reason: "PUMP_UNAVAILABLE", message: "there is no log pump: another is being started" }]),
+    problems: () => [
+      ...(setAside ? [{ reason: "STORE_RESET", message: `the store was damaged: it is now ${setAside}, and a new one was begun` }] : []),
+      ...(pump.held ? [] : [{ reason: "PUMP_UNAVAILABLE", message: "there is no log pump: another is being started" }]),
+      ...(store.lastError ? [{ reason: "STORE_UNAVAILABLE", message: `the store cannot be written: ${store.lastError}` }] : []),
+    ],
     counts: () => {
       const views = services.list();
       const instancesRunning = views.flatMap(({ instances }) => instances).filter(({ state }) => state === "running").length;

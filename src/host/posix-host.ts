@@ -136,14 +136,14 @@ export class PosixHost implements Host {
   }
 
   async #start(order: LaunchOrder, starting: StartingRun, listener: RunListener): Promise<void> {
-    const obstacle = findObstacle(order.process);
+    const obstacle = findObstacle(order.definition.spec.process);
     if (obstacle) throw new Error(obstacle);
     const spare = await this.#spares.take();
     if (starting.cancelled) throw new Error("it was stopped before it was started");
     const directory = join(this.#runsDir, order.runId);
     const cgroup = this.cgroups.available ? join(this.cgroups.root, order.runId) : "";
     const spec = this.#specFile(order, cgroup, starting.startedAt);
-    writeFileSync(join(spare, "spec.json"), JSON.stringify(spec));
+    writeFileSync(join(spare, "spec.json"), JSON.stringify(spec), { mode: 0o600 });
     if (cgroup) makeCgroup(cgroup);
     renameSync(spare, directory);
     const shim = this.#spawnShim(directory, cgroup, order);
@@ -152,7 +152,8 @@ export class PosixHost implements Host {
     starting.become(run);
   }
 
-  #specFile({ process, stdoutPath, stderrPath, ...order }: LaunchOrder, cgroup: string, startedAt: number): RunSpecFile {
+  #specFile({ stdoutPath, stderrPath, ...order }: LaunchOrder, cgroup: string, startedAt: number): RunSpecFile {
+    const { rotateBytes, backups } = order.definition.spec.process.logs;
     return {
       runId: order.runId,
       bootId: this.bootId,
@@ -162,13 +163,15 @@ export class PosixHost implements Host {
       generation: order.generation,
       startedAt,
       cgroup,
-      logs: { stdout: stdoutPath, stderr: stderrPath, rotateBytes: process.logs.rotateBytes, backups: process.logs.backups },
+      logs: { stdout: stdoutPath, stderr: stderrPath, rotateBytes, backups },
+      definition: order.definition,
     };
   }
 
   #spawnShim(directory: string, cgroup: string, order: LaunchOrder) {
-    const workingDirectory = order.process.workingDirectory || homeDirectory();
-    const env = childEnvironment(order.process.environment, workingDirectory, {
+    const { process } = order.definition.spec;
+    const workingDirectory = process.workingDirectory || homeDirectory();
+    const env = childEnvironment(process.environment, workingDirectory, {
       NAME: order.service,
       PM_SERVICE: order.service,
       PM_NAMESPACE: order.namespace,
@@ -176,7 +179,7 @@ export class PosixHost implements Host {
       PM_INSTANCES: String(order.instances),
       PM_RUN_ID: order.runId,
     });
-    const argv = [this.#shimPath, directory, cgroup, workingDirectory, String(softOpenFiles), this.#setsid, ...commandArgv(order.process.command)];
+    const argv = [this.#shimPath, directory, cgroup, workingDirectory, String(softOpenFiles), this.#setsid, ...commandArgv(process.command)];
     const shim = spawn("/bin/sh", argv, { cwd: "/", env, detached: true, stdio: "ignore" });
     shim.once("error", (error) => this.#log("a shim could not be started", { runId: order.runId, error: error.message }));
     shim.unref();
@@ -266,8 +269,9 @@ class StartingRun implements LiveRun {
 }
 
 function found(spec: RunSpecFile): FoundRun {
-  const { runId, namespace, service, index, generation, logs, startedAt } = spec;
-  return { order: { runId, namespace, service, index, generation, stdoutPath: logs.stdout, stderrPath: logs.stderr }, startedAt };
+  const { runId, namespace, service, index, generation, logs, definition, startedAt } = spec;
+  const order = { runId, namespace, service, index, generation, definition, stdoutPath: logs.stdout, stderrPath: logs.stderr };
+  return { order, startedAt };
 }
 
 function readSpec(directory: string): RunSpecFile | undefined {

@@ -1,3 +1,5 @@
+import type { ServiceSpec } from "../core/spec.ts";
+
 // The run directory, as pmd, the shim and the pump see it: `<runtime>/runs/<run id>/`. It is made elsewhere and published by rename, so it is
 // there whole or not at all; it is renamed away before it is removed. It is the truth about a run: whoever finds one knows what to do with it.
 //
@@ -10,7 +12,7 @@
 //   out.eof    nobody holds the FIFO any more and everything of it has been written (pump)
 //   err.eof
 
-/** spec.json */
+/** spec.json; for its owner only, for there are values of variables in it. */
 export interface RunSpecFile {
   readonly runId: string;
   readonly bootId: string;
@@ -28,6 +30,13 @@ export interface RunSpecFile {
     readonly rotateBytes: number;
     readonly backups: number;
   };
+  /** What the service was when this run was started: a pmd that has lost its store begins anew from here. */
+  readonly definition: RunDefinition;
+}
+
+export interface RunDefinition {
+  readonly spec: ServiceSpec;
+  readonly source: string;
 }
 
 /** The content of a file that the shim writes, or undefined while it is not whole. */

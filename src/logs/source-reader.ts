@@ -154,7 +154,10 @@ export class SourceReader {
 
   #tellGap(reason: LogGap["reason"], bytes: number, timeUs: number): void {
     const { instance, stream } = this.source;
-    this.#gaps.push({ instance, stream, reason, bytes, timeMs: Math.floor(timeUs / 1000) });
+    const last = this.#gaps.at(-1);
+    // A disk that stays full is told again at every try: all of it is one gap.
+    if (last?.reason === reason) this.#gaps[this.#gaps.length - 1] = { ...last, bytes: last.bytes + bytes };
+    else this.#gaps.push({ instance, stream, reason, bytes, timeMs: Math.floor(timeUs / 1000) });
   }
 
   async #open(): Promise<boolean> {

@@ -22,7 +22,9 @@ export interface LogSettings {
 const sharedRecordMs = 1;
 const sharedRecordBytes = 64 * 1024;
 const lookAtNameMs = 1000;
-const retryWriteMs = 100;
+/** Until the next try to write, doubled each time. */
+const leastPauseMs = 50;
+const mostPauseMs = 1000;
 const retryOpenMs = 1000;
 /** A clock that falls back by less than this is being corrected, and time stands still meanwhile; further, and it has been set. */
 const clockStepUs = 10_000_000;
@@ -38,6 +40,7 @@ export class LogFile {
   #epoch: number | undefined;
   #lookedAtName = 0;
   #retryAt = 0;
+  #pauseMs = leastPauseMs;
   #rotateNotBefore = 0;
   /** Somebody waits for the line in hand to end, and the file to be set aside. */
   #lineEnd: PromiseWithResolvers<string | undefined> | undefined;
@@ -72,6 +75,8 @@ export class LogFile {
 
   /** The run's first bytes, if it has any, come from here on. */
   beginRun(runId: string): void {
+    // A new run deserves a new try.
+    this.#retryAt = 0;
     const log = this.#usable(performance.now());
     if (!log || this.#recordRun === runId) return;
     this.#recordRun = runId;
@@ -105,13 +110,15 @@ export class LogFile {
     return this.#prune(0);
   }
 
-  close(): void {
+  /** False when the index could not be told what is missing: then it stays open, and this is to be tried again. */
+  close(): boolean {
     this.#rotated(undefined);
-    const log = this.#log;
-    if (!log) return;
-    if (this.#gapBytes > 0) this.#recordGap(log);
-    this.#record(log, { kind: "closed", position: this.#end, timeUs: this.#now() });
+    const log = this.#log ?? (this.#gapBytes > 0 ? this.#usable(performance.now()) : undefined);
+    if (log && this.#gapBytes > 0) this.#recordGap(log);
+    if (this.#gapBytes > 0) return false;
+    if (log) this.#record(log, { kind: "closed", position: this.#end, timeUs: this.#now() });
     this.#forget();
+    return true;
   }
 
   #bytesForThisFile(log: OpenLog, chunk: Buffer, now: number): number {
@@ -129,8 +136,10 @@ export class LogFile {
       while (written < bytes.length) written += writeSync(log.fd, bytes, written);
     } catch {
       // No space, no quota, a broken disk: whatever it is, the service must not feel it. The rest of the chunk is dropped and counted.
-      this.#retryAt = now + retryWriteMs;
+      this.#pauseMs = Math.min(mostPauseMs, 2 * this.#pauseMs);
+      this.#retryAt = now + this.#pauseMs;
     }
+    if (written === bytes.length) this.#pauseMs = leastPauseMs;
     if (written > 0) log.midLine = bytes[written - 1] !== newline;
     log.size += written;
     this.#end = log.base + log.size;
@@ -189,10 +198,11 @@ export class LogFile {
 
   #usable(now: number): OpenLog | undefined {
     if (now < this.#retryAt) return undefined;
+    if (this.#log && now - this.#lookedAtName < lookAtNameMs) return this.#log;
+    this.#lookedAtName = now;
     try {
-      if (!this.#log) this.#open();
-      else if (now - this.#lookedAtName >= lookAtNameMs) this.#lookAtName(this.#log);
-      this.#lookedAtName = now;
+      if (this.#log) this.#lookAtName(this.#log);
+      else this.#open();
     } catch {
       // The directory is gone and cannot be made, or there are no descriptors left: tried again, and counted meanwhile.
       this.#forget();

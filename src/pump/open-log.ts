@@ -57,7 +57,7 @@ export interface OpenedLog extends OpenLog {
   /** Of which run the last record tells. */
   readonly lastRun: string;
   readonly lastTimeUs: number;
-  /** An earlier pump had it open and did not leave in good order. */
+  /** An earlier pump had it open and did not leave in good order. Means nothing where that pump is we. */
   readonly unclean: boolean;
 }
 
@@ -70,7 +70,9 @@ export function openLog(path: string, known?: Pick<KnownStream, "epoch" | "end">
     if (opened) return opened;
     const base = Math.max(past.base, known?.end ?? 0);
     const epoch = known?.epoch ?? past.epoch ?? wallTimeUs();
-    return withNewIndex(path, file, { base, epoch, end: base + file.size }, Math.floor(stat.mtimeMs * 1000));
+    const log = withNewIndex(path, file, { base, epoch, end: base + file.size }, Math.floor(stat.mtimeMs * 1000));
+    // Files that were set aside and no index: the rotation was not finished.
+    return { ...log, unclean: past.base > 0 };
   });
 }
 
@@ -149,7 +151,7 @@ function openWithIndex(path: string, file: OpenFile, stat: Stats): OpenedLog | u
   if (wholeSize < size) ftruncateSync(fd, wholeSize);
   const tail = readTail(fd, wholeSize);
   const last = tail.at(-1) ?? header;
-  const unclean = last.kind !== "closed" && last.kind !== "header";
+  const unclean = last.kind !== "closed";
   // The file has been cut, removed, or replaced by a shorter one, while nobody looked.
   if (last.position > header.position + file.size) {
     closeSync(fd);

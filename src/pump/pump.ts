@@ -70,10 +70,13 @@ export class Pump {
 
   release(file: LogFile): void {
     const known = this.#files.get(file.path);
-    if (!known || --known.users > 0) return;
+    if (known && --known.users === 0) this.#closeFile(file);
+  }
+
+  #closeFile(file: LogFile): void {
+    if (!file.close()) return; // the disk is full: the tick tries again
     this.#files.delete(file.path);
     this.#pastDropped += file.droppedBytes;
-    file.close();
   }
 
   async #withFile<T>(order: LogSettings & { path: string }, use: (file: LogFile) => Promise<T>): Promise<T> {
@@ -91,6 +94,7 @@ export class Pump {
     const names = new Set(listNames(this.#runsDir));
     for (const name of names) this.#look(name);
     for (const name of this.#runs.keys()) if (!names.has(name)) this.#drop(name);
+    for (const { file, users } of this.#files.values()) if (users === 0) this.#closeFile(file);
     if (!this.#watcher) this.#watch();
     this.#desk.look();
   }

@@ -1,4 +1,4 @@
-import type { ProcessSpec } from "../core/spec.ts";
+import type { ProcessSpec, ServiceSpec } from "../core/spec.ts";
 import type { RunExit } from "../core/state.ts";
 
 /** The operating system as the supervisor sees it. src/host implements it; test/support/fake-host.ts is a model of it with its own clock. */
@@ -34,11 +34,12 @@ export interface RunOrder {
   /** Absolute. */
   readonly stdoutPath: string;
   readonly stderrPath: string;
+  /** What the service was when the run was started, for a pmd that has lost its store. */
+  readonly definition: { readonly spec: ServiceSpec; readonly source: string };
 }
 
 export interface LaunchOrder extends RunOrder {
   readonly instances: number;
-  readonly process: ProcessSpec;
 }
 
 export interface FoundRun {

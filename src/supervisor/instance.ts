@@ -297,7 +297,7 @@ export class Instance {
   }
 
   #process(): ProcessSpec {
-    return this.#run?.order.process ?? this.#orders().spec.process;
+    return (this.#run?.order.definition.spec ?? this.#orders().spec).process;
   }
 
   #tell(before: InstanceModel): void {

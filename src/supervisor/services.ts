@@ -23,6 +23,8 @@ export interface SupervisorParts {
   readonly log: (message: string, details: object) => void;
   readonly peakMemoryBytes: InstanceParts["peakMemoryBytes"];
   readonly lastLines: InstanceParts["lastLines"];
+  /** The store was lost, and is empty for that reason: what runs says what there was. */
+  readonly storeLost?: boolean;
 }
 
 export interface NewService {
@@ -60,6 +62,7 @@ export class Services {
    */
   open(defined: readonly DefinedService[] = []): void {
     for (const stored of this.#parts.store.listServices()) this.#add(stored);
+    if (this.#parts.storeLost) this.#recover();
     for (const service of defined) this.#define(service);
     this.#adopted = adoptRuns({ ...this.#parts, services: this.#byKey, events: this.events });
     for (const service of this.#byKey.values()) this.settle(service);
@@ -182,6 +185,16 @@ export class Services {
     }
     service.dropSpareInstances();
     this.changes.changed(service.key);
+  }
+
+  /** Of a service that has a run, the newest run says what it was; what had none is lost with the store. */
+  #recover(): void {
+    const oldestFirst = this.#parts.host.findRuns().sort((a, b) => a.startedAt - b.startedAt);
+    for (const { order } of oldestFirst) {
+      const { namespace, service: name, index, definition, generation } = order;
+      const service = this.#byKey.get(serviceKey(namespace, name)) ?? this.create({ namespace, name, ...definition });
+      service.recover({ ...definition, generation, instances: index + 1 });
+    }
   }
 
   /** What a file says of a service replaces what it or another file said before; what was made over the API is not a file's to change. */

@@ -97,6 +97,15 @@ export class SupervisedService implements InstanceOrders {
     this.fit();
   }
 
+  /** From what one of its runs says, after the store was lost. */
+  recover({ spec, source, generation, instances }: { spec: ServiceSpec; source: string; generation: number; instances: number }): void {
+    const more = instances > this.instancesDesired ? { instances } : {};
+    const overrides: Overrides = { ...this.#stored.overrides, ...more, desired: "running" };
+    this.#stored = { ...this.#stored, spec, source, generation, processGeneration: generation, overrides };
+    this.#parts.store.saveService(this.#stored);
+    this.fit();
+  }
+
   /** Makes slots for all instances that there should be; those that are too many go when they have come to rest. */
   fit(): void {
     while (this.#instances.length < this.instancesDesired) this.ensureInstance(this.#instances.length);
@@ -121,10 +130,10 @@ export class SupervisedService implements InstanceOrders {
 
   launchOrder(index: number): LaunchOrder {
     const { namespace, name } = this;
-    const { process } = this.spec;
     const paths = instanceLogPaths(this.#stored, index, this.#logDir);
     const instances = this.instancesDesired;
-    return { runId: newRunId(), namespace, service: name, index, instances, generation: this.generation, process, ...paths };
+    const definition = { spec: this.spec, source: this.#stored.source };
+    return { runId: newRunId(), namespace, service: name, index, instances, generation: this.generation, definition, ...paths };
   }
 
   state(): StateWord {

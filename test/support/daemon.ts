@@ -20,7 +20,7 @@ export interface DaemonOptions {
 }
 
 const built = process.env.PM_TEST_PROGRAMS;
-const programs = built
+export const programs = built
   ? { pmd: resolve(built, "pmd.js"), pmctl: resolve(built, "pmctl.js") }
   : { pmd: resolve("src/main.ts"), pmctl: resolve("cli/main.ts") };
 

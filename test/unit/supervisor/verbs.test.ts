@@ -238,7 +238,7 @@ describe("update", () => {
     const updated = supervisor.update("web", plainSpec({ process }), { leaveRunning: false }, ready, never);
     await host.pass(1000);
     expect((await updated).results).toMatchObject([{ outcome: "done" }]);
-    expect(host.newest.order.process.command.argv).toEqual(["other"]);
+    expect(host.newest.order.definition.spec.process.command.argv).toEqual(["other"]);
   });
 
   it("that is to leave it running calls it stale until it is restarted", async () => {
