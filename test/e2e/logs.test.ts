@@ -1,0 +1,99 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ConnectError } from "@connectrpc/connect";
+import { expect, it } from "vitest";
+import { LogService, LogStream } from "../../gen/pm/v1/log_service_pb.ts";
+import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
+import { startDaemon } from "../support/daemon.ts";
+import { eventually } from "../support/eventually.ts";
+import { checkNumberedLines, countForever, logFiles } from "../support/numbered-lines.ts";
+import { named, shell } from "../support/specs.ts";
+
+const small = { process: { logs: { rotate: { size: 65_536n, backups: 1000 } } } };
+
+it("a follower that comes back with its cursor after pmd was killed reads each line once, over rotation and restarts", async () => {
+  await using daemon = await startDaemon();
+  const client = daemon.client(SupervisorService);
+  await client.createService({ name: "web", spec: shell(daemon, countForever, small) });
+  const filter = { selector: named("web"), streams: [LogStream.STDOUT] };
+  const numbers: number[] = [];
+  let cursor = "";
+  for (let life = 0; life < 4; life++) {
+    const goal = numbers.length + 20_000;
+    try {
+      const from = cursor ? { cursor } : { tail: 100_000 };
+      for await (const batch of daemon.client(LogService).followLogs({ filter, ...from })) {
+        expect(batch.gaps).toEqual([]);
+        // A line that is shown before its end goes on in the next entry; the writer here ends its lines at once.
+        numbers.push(...batch.entries.map(({ content }) => Number(content.value)));
+        cursor = batch.cursor;
+        if (numbers.length > goal && life < 3) await daemon.kill9();
+        if (numbers.length > goal && life === 3) break;
+      }
+    } catch (error) {
+      expect(ConnectError.from(error)).toBeInstanceOf(ConnectError);
+      await daemon.start();
+    }
+  }
+  expect(numbers[0]).toBe(1);
+  expect(numbers.every((number, at) => at === 0 || number === (numbers[at - 1] ?? 0) + 1)).toBe(true);
+  await client.stopServices({ selector: named("web") });
+  await eventually(() => logFiles(join(daemon.logDir, "web/out.log")).length > 3);
+  expect(checkNumberedLines(join(daemon.logDir, "web/out.log"))).toMatchObject({ missing: 0, doubled: 0, torn: [] });
+});
+
+it("reads pages, tails, times and streams, and says what there is", async () => {
+  await using daemon = await startDaemon();
+  const client = daemon.client(LogService);
+  const line = "for i in 1 2 3 4 5; do echo out $i; echo err $i >&2; done; printf 'no end'; exec sleep 1000";
+  await daemon.client(SupervisorService).createService({ name: "web", spec: shell(daemon, line) });
+  const selector = named("web");
+  await eventually(async () => (await client.readLogs({ filter: { selector } })).entries.length === 11);
+  const out = await client.readLogs({ filter: { selector, streams: [LogStream.STDOUT] }, maxEntries: 4 });
+  expect(out.entries.map(({ content }) => content.value)).toEqual(["out 1", "out 2", "out 3", "out 4"]);
+  const rest = await client.readLogs({ filter: { selector, streams: [LogStream.STDOUT] }, cursor: out.cursor });
+  expect(rest.entries.map(({ content, partial }) => [content.value, partial])).toEqual([
+    ["out 5", false],
+    ["no end", true],
+  ]);
+  expect(rest.atEnd).toBe(true);
+  const tail = await client.readLogs({ filter: { selector, streams: [LogStream.STDERR] }, tail: 2 });
+  expect(tail.entries.map(({ content }) => content.value)).toEqual(["err 4", "err 5"]);
+  const { sources } = await client.listLogSources({ selector });
+  expect(sources.map(({ stream, path }) => [stream, path])).toEqual([
+    [LogStream.STDOUT, join(daemon.logDir, "web/out.log")],
+    [LogStream.STDERR, join(daemon.logDir, "web/err.log")],
+  ]);
+  const { paths } = await client.rotateLogs({ selector });
+  expect(paths.length).toBe(2);
+  expect((await client.readLogs({ filter: { selector } })).entries.length).toBe(11);
+  const { freedBytes } = await client.purgeLogs({ selector });
+  expect(freedBytes > 60n).toBe(true);
+  await expect(client.readLogs({ filter: { selector: named("nobody") } })).rejects.toThrow(/no service is named "nobody"/);
+  await expect(client.readLogs({ filter: { selector }, cursor: "garbage" })).rejects.toThrow(/cursor/);
+});
+
+it("bytes that are no text are kept on disk and sent as they are, and a deleted service can take its logs with it", async () => {
+  await using daemon = await startDaemon();
+  const client = daemon.client(LogService);
+  writeFileSync(join(daemon.root, "bytes"), Buffer.from([0xff, 0xfe, 0x00, 0x1b, 0x5b, 0x0a, 0x6f, 0x6b, 0x0a]));
+  await daemon.client(SupervisorService).createService({ name: "web", spec: shell(daemon, "cat bytes; exec sleep 1000") });
+  const selector = named("web");
+  const { entries } = await eventually(async () => {
+    const page = await client.readLogs({ filter: { selector } });
+    return page.entries.length === 2 && page;
+  });
+  expect(entries[0]?.content).toEqual({ case: "raw", value: new Uint8Array([0xff, 0xfe, 0x00, 0x1b, 0x5b]) });
+  expect(entries[1]?.content).toEqual({ case: "text", value: "ok" });
+  await daemon.client(SupervisorService).deleteServices({ selector, purgeLogs: true });
+  expect(checkNumberedLines(join(daemon.logDir, "web/out.log")).lines).toBe(0);
+});
+
+it("what a failed start said last is in the answer", async () => {
+  await using daemon = await startDaemon();
+  const client = daemon.client(SupervisorService);
+  const { results } = await client.createService({ name: "bad", spec: shell(daemon, "echo chatter; echo 'the disk is on fire' >&2; exit 3") });
+  expect(results[0]?.problem).toMatchObject({ reason: "EXITED_EARLY", lastLines: ["the disk is on fire"] });
+  const { runs } = await client.getService({ name: "bad", runHistory: 1 });
+  expect(runs[0]?.exit).toMatchObject({ code: 3 });
+});
