@@ -20,11 +20,13 @@ const { service } = await supervisor.createService({ name, spec: { process: { co
 console.log(`${name} is ready: ${service?.status?.instancesReady} of ${service?.status?.instancesDesired}`);
 
 let lines = 0;
-for await (const batch of logs.followLogs({ filter: { selector }, tail: 10 })) {
+const following = new AbortController();
+for await (const batch of logs.followLogs({ filter: { selector }, tail: 10 }, { signal: following.signal })) {
   for (const entry of batch.entries) console.log(`${entry.instance}: ${entry.content.value}`);
   lines += batch.entries.length;
-  if (lines >= 3) break; // leaving the loop ends the call
+  if (lines >= 3) break;
 }
+following.abort(); // leaving the loop alone does not end the call
 
 try {
   await supervisor.startServices({ selector: { names: ["nobody"] } });

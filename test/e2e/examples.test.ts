@@ -19,7 +19,7 @@ it("client-typescript makes a service, follows it, meets an error and deletes it
     "default/greeter#0: hello 1",
     "default/greeter#0: hello 2",
     "default/greeter#0: hello 3",
-    'NOT_FOUND: no service is named "default/nobody"',
+    'NOT_FOUND: no service is named "nobody"',
     "greeter is gone",
     "",
   ]);

@@ -17,7 +17,7 @@ export interface ProgramOptions {
 
 /** Runs a program to its end. How it ended is for the test to judge; only a program that cannot be started or does not end is an error. */
 export async function runProgram(command: readonly [string, ...string[]], options: ProgramOptions = {}): Promise<Outcome> {
-  const { env = process.env, cwd, input = "", timeoutMs = 60_000 } = options;
+  const { env = process.env, cwd, input = "", timeoutMs = 30_000 } = options;
   const [program, ...args] = command;
   const child = spawn(program, args, { env, cwd, stdio: "pipe" });
   const output = { stdout: "", stderr: "" };
