@@ -18,19 +18,16 @@ export class IndexCursor {
     this.#offset = record * recordBytes;
   }
 
-  /** Loads the records before the position, as far as they have been written. Returns whether there was anything new. */
-  async load(end: number): Promise<boolean> {
-    let grown = false;
+  /** Loads the records before the position, as far as they have been written. */
+  async load(end: number): Promise<void> {
     while (!this.#reaches(end)) {
       const block = await readBlock(this.#handle, this.#offset);
-      if (block.length === 0) break;
-      grown = true;
+      if (block.length === 0) return;
       this.#offset += block.length;
       this.#bytes = Buffer.concat([this.#bytes.subarray(this.#at), block]);
       this.#at = 0;
       if (decodeRecord(block, block.length - recordBytes)?.kind === "rotated") this.complete = true;
     }
-    return grown;
   }
 
   peek(): IndexRecord | undefined {

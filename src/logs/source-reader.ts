@@ -185,9 +185,9 @@ export class SourceReader {
     const bytes = Buffer.allocUnsafe(carry.length + lineLimit);
     const { bytesRead } = await segment.file.read(bytes, carry.length, lineLimit, position - segment.base);
     if (bytesRead === 0) return this.#leave(segment, position);
-    const told = await this.#index.load(position + bytesRead);
-    // Bytes without a word in the index may be of a file that was cut and has grown again.
-    if (!told && !segment.complete && (await hasLostIndex(segment))) return this.#leave(segment, position);
+    await this.#index.load(position + bytesRead);
+    // A file that was cut gets a new index before it grows again: then these bytes are not those that stood here.
+    if (!segment.complete && (await hasLostIndex(segment))) return this.#goOn(segment, position);
     carry.copy(bytes);
     this.#blockPosition = position - carry.length;
     this.#block = bytes.subarray(0, carry.length + bytesRead);

@@ -10,8 +10,8 @@ import { wallTimeUs } from "./wall-clock.ts";
 // dropped and counted, the services go on, and when it takes them again the index says how many are missing. The bytes after such a gap begin
 // at a line where there is one in the chunk.
 //
-// The name is looked at once a second while something is written: somebody may have cut, removed or replaced the file, and bytes for a file
-// without a name would be lost without a word.
+// Before every write the file is asked whether somebody has cut or removed it, and once a second whether it still has its name: bytes for a file that
+// nobody can find would be lost without a word, and readers must learn of a cut before bytes stand where others stood.
 
 export interface LogSettings {
   readonly rotateBytes: number;
@@ -198,7 +198,7 @@ export class LogFile {
 
   #usable(now: number): OpenLog | undefined {
     if (now < this.#retryAt) return undefined;
-    if (this.#log && now - this.#lookedAtName < lookAtNameMs) return this.#log;
+    if (this.#log && now - this.#lookedAtName < lookAtNameMs && isIntact(this.#log)) return this.#log;
     this.#lookedAtName = now;
     try {
       if (this.#log) this.#lookAtName(this.#log);
@@ -231,7 +231,7 @@ export class LogFile {
 
   #lookAtName(log: OpenLog): void {
     const file = lookUp(this.path);
-    const intact = file?.ino === log.inode && file.size >= log.size && lookUp(indexPath(this.path))?.ino === log.index.inode;
+    const intact = file?.ino === log.inode && file.size === log.size && lookUp(indexPath(this.path))?.ino === log.index.inode;
     if (intact) return;
     const known = { base: log.base, epoch: log.epoch, end: this.#end };
     this.#forget();
@@ -306,6 +306,12 @@ function cutToWholeRecords(fd: number): void {
   } catch {
     // The same disk that did not take the record; the next opening cuts it.
   }
+}
+
+/** Nobody has cut it, or removed it. */
+function isIntact(log: OpenLog): boolean {
+  const { size, nlink } = fstatSync(log.fd);
+  return size === log.size && nlink > 0;
 }
 
 function lookUp(path: string): Stats | undefined {
