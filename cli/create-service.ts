@@ -33,7 +33,7 @@ export async function createService(session: Session, plan: CreatePlan, options:
     const message = await carryOut(session, task, (call) =>
       clientOf(session, SupervisorService).createService({ ...order, wait: waitOf(options) }, call),
     );
-    return reportResults(session, { schema: CreateServiceResponseSchema, message, ...spokenResults(message), format, startedAt });
+    return await reportResults(session, { schema: CreateServiceResponseSchema, message, ...spokenResults(message), format, startedAt });
   } catch (error) {
     if (ConnectError.from(error).code !== Code.AlreadyExists) throw error;
     if (!options.replace) throw alreadyThere(order);
@@ -62,11 +62,11 @@ async function replaceService(session: Session, { namespace, name, spec }: Order
   const client = clientOf(session, SupervisorService);
   const updated = await carryOut(session, task, (call) => client.updateService({ name: `${namespace}/${name}`, spec, wait }, call));
   if (updated.service?.status?.desired !== Desired.STOPPED || !options.autostart) {
-    return reportResults(session, { schema: UpdateServiceResponseSchema, message: updated, ...spokenResults(updated), format, startedAt });
+    return await reportResults(session, { schema: UpdateServiceResponseSchema, message: updated, ...spokenResults(updated), format, startedAt });
   }
   // An update leaves a stopped service stopped, and the user said start.
   const message = await carryOut(session, task, (call) => client.startServices({ selector, wait }, call));
-  return reportResults(session, { schema: StartServicesResponseSchema, message, format, wording: startWording, startedAt });
+  return await reportResults(session, { schema: StartServicesResponseSchema, message, format, wording: startWording, startedAt });
 }
 
 /** Failures one by one; a success as one line about the service with its instances. */

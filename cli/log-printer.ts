@@ -1,5 +1,4 @@
-import { toJson } from "@bufbuild/protobuf";
-import { LogGap_Reason as GapReason, type LogEntry, LogEntrySchema, type LogGap, LogStream } from "../gen/pm/v1/log_service_pb.ts";
+import { LogGap_Reason as GapReason, type LogEntry, type LogGap, LogStream } from "../gen/pm/v1/log_service_pb.ts";
 import { localTime, rfc3339 } from "./figures.ts";
 import { toMs } from "./quantities.ts";
 import { safeLine } from "./safe-text.ts";
@@ -9,7 +8,7 @@ import { padText, textWidth } from "./text-width.ts";
 import { shortName } from "./words.ts";
 
 export interface LogStyle {
-  readonly format: "text" | "raw" | "jsonl";
+  readonly format: "text" | "raw";
   readonly timestamps: boolean;
 }
 
@@ -54,12 +53,12 @@ export class LogPrinter {
     for (const entry of entries) {
       while (waiting[0] && timeOf(waiting[0]) <= timeOf(entry)) {
         flush();
-        this.#printGap(waiting.shift() as LogGap);
+        this.printGap(waiting.shift() as LogGap);
       }
       pieces.push(...this.#piecesOf(entry));
     }
     flush();
-    for (const gap of waiting) this.#printGap(gap);
+    for (const gap of waiting) this.printGap(gap);
   }
 
   /** No more will come: a line that was left open gets its end, except where every byte counts. */
@@ -70,7 +69,6 @@ export class LogPrinter {
 
   #piecesOf(entry: LogEntry): (string | Uint8Array)[] {
     const { format } = this.#style;
-    if (format === "jsonl") return [`${JSON.stringify(toJson(LogEntrySchema, entry))}\n`];
     const content = entry.content.case === "raw" ? entry.content.value : (entry.content.value ?? "");
     const end = entry.partial ? "" : "\n";
     if (format === "raw") return [content, end];
@@ -93,7 +91,7 @@ export class LogPrinter {
     return paint(this.#session.out, stream === LogStream.STDERR ? "red" : undefined, safeLine(text));
   }
 
-  #printGap({ instance, reason, bytes }: LogGap): void {
+  printGap({ instance, reason, bytes }: LogGap): void {
     const { err } = this.#session;
     const what = bytes > 0n ? `${bytes} bytes missing` : "some output is missing";
     const whose = this.#instances.size > 1 ? `${shortName(instance)}: ` : "";

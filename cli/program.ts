@@ -5,7 +5,7 @@ import { durationOption } from "./options.ts";
 import type { Screen } from "./screen.ts";
 import type { Session } from "./session.ts";
 import type { Verb } from "./verb.ts";
-import { type VerbEntry, verbs } from "./verbs.ts";
+import { hostGroup, type VerbEntry, verbs } from "./verbs.ts";
 import { version } from "./version.ts";
 
 /** What every verb understands. */
@@ -29,7 +29,7 @@ export async function runProgram(argv: readonly string[], world: World): Promise
   const words = dashes === -1 ? argv : argv.slice(0, dashes);
   let session: Session | undefined;
   let exitCode: ExitCode = exitCodes.ok;
-  const program = createProgram(world, async (verb, operands, options) => {
+  const program = createProgram(world, entriesFor(words), async (verb, operands, options) => {
     session = world.openSession(program.opts());
     exitCode = await verb.run(session, { operands, rest, options });
   });
@@ -44,6 +44,12 @@ export async function runProgram(argv: readonly string[], world: World): Promise
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     return await reportError(error, world, session);
   }
+}
+
+/** A verb in the first place needs no others beside it; everything else may be about any of them. */
+function entriesFor([first = ""]: readonly string[]): readonly VerbEntry[] {
+  const named = verbs.filter(({ name, aliases }) => name === first || aliases?.includes(first));
+  return named.length > 0 ? named : verbs;
 }
 
 /** `help start` is `start --help`: commander's own help would not load the file of the verb. */
@@ -69,13 +75,13 @@ async function runNothing(): Promise<void> {}
 
 type Run = (verb: Verb, operands: readonly string[], options: object) => Promise<void>;
 
-function createProgram(world: Pick<World, "out" | "err">, run: Run): Command {
+function createProgram(world: Pick<World, "out" | "err">, entries: readonly VerbEntry[], run: Run): Command {
   const program = new Command("pmctl")
     .usage("VERB [NAME...] [options]")
     .description("Drives pmd, which keeps programs running.")
     .version(version, "-V, --version", "the version of pmctl")
     .helpOption("-h, --help", "help; also for one verb: pmctl start --help")
-    .helpCommand("help [verb]", "how a verb is used")
+    .addHelpCommand(new Command("help").argument("[verb]").description("how a verb is used").helpGroup(hostGroup))
     .option("--socket <path>", "where pmd listens (PMCTL_SOCK)")
     .option("--no-color", "print without colours (NO_COLOR)")
     .exitOverride()
@@ -87,9 +93,9 @@ function createProgram(world: Pick<World, "out" | "err">, run: Run): Command {
       getOutHasColors: () => world.out.colors,
       getErrHasColors: () => world.err.colors,
     })
-    .configureHelp({ styleTitle: (title) => title });
+    .configureHelp({ styleTitle: (title) => `\u001b[1m${title}\u001b[0m` });
   durationOption(program, "--connect-timeout <duration>", "how long pmd may take to answer (30s)");
-  addVerbs(program, verbs, run);
+  addVerbs(program, entries, run);
   return program;
 }
 

@@ -3,7 +3,7 @@ import { TargetResult_Outcome as Outcome, State, type TargetResult, TargetResult
 import type { ExitCode } from "./exit-codes.ts";
 import { printFailure } from "./failure.ts";
 import { spokenDuration } from "./figures.ts";
-import { printJson, printJsonLine } from "./json-output.ts";
+import { printJson, printJsonLines } from "./json-output.ts";
 import type { OutputFormat } from "./options.ts";
 import { problemDetails, worstExitCode } from "./problem.ts";
 import { safeText } from "./safe-text.ts";
@@ -32,15 +32,15 @@ interface Answer<Desc extends DescMessage> {
 }
 
 /** Prints what became of each target, and says how the verb shall end. */
-export function reportResults<Desc extends DescMessage>(session: Session, answer: Answer<Desc>): ExitCode {
+export async function reportResults<Desc extends DescMessage>(session: Session, answer: Answer<Desc>): Promise<ExitCode> {
   const { schema, message, results = message.results, format, wording, startedAt } = answer;
   const failed = results.filter(({ outcome }) => outcome === Outcome.FAILED);
   switch (format) {
     case "json":
-      printJson(session, schema, message);
+      await printJson(session, schema, message);
       break;
     case "jsonl":
-      for (const result of results) printJsonLine(session, TargetResultSchema, result);
+      await printJsonLines(session, TargetResultSchema, results);
       break;
     case "name":
       for (const result of results) if (result.outcome !== Outcome.FAILED) session.out.write(`${shortName(result.name)}\n`);

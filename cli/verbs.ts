@@ -13,7 +13,7 @@ export interface VerbEntry {
 
 const run = "Run services:";
 const look = "Look at them:";
-const host = "The daemon and pmctl:";
+export const hostGroup = "The daemon and pmctl:";
 
 export const verbs: readonly VerbEntry[] = [
   { name: "start", group: run, summary: "start services, or make a new one", load: () => import("./commands/start.ts") },
@@ -33,7 +33,7 @@ export const verbs: readonly VerbEntry[] = [
   { name: "env", group: look, summary: "show the environment of a service", load: () => import("./commands/env.ts") },
   {
     name: "daemon",
-    group: host,
+    group: hostGroup,
     summary: "look at pmd itself, or end it",
     verbs: [
       { name: "status", summary: "who answers, and what it can do on this host", load: () => import("./commands/daemon-status.ts") },
@@ -41,6 +41,6 @@ export const verbs: readonly VerbEntry[] = [
       { name: "logs", summary: "show pmd's own log", load: () => import("./commands/daemon-logs.ts") },
     ],
   },
-  { name: "version", group: host, summary: "the versions of pmctl and pmd", load: () => import("./commands/version.ts") },
-  { name: "completion", group: host, summary: "print the completion script for a shell", load: () => import("./commands/completion.ts") },
+  { name: "version", group: hostGroup, summary: "the versions of pmctl and pmd", load: () => import("./commands/version.ts") },
+  { name: "completion", group: hostGroup, summary: "print the completion script for a shell", load: () => import("./commands/completion.ts") },
 ];

@@ -19,7 +19,7 @@ export const verb: Verb<OutputOptions & TimeOptions> = {
   },
   async run(session, { options }) {
     const info = await clientOf(session, DaemonService).getInfo({}, promptly(session));
-    if (formatOf(options) === "json") printJson(session, GetInfoResponseSchema, info);
+    if (formatOf(options) === "json") await printJson(session, GetInfoResponseSchema, info);
     else printInfo(session, info, options);
     return exitCodes.ok;
   },

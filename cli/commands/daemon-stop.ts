@@ -23,7 +23,7 @@ export const verb: Verb<DaemonStopOptions> = {
     const request = { stopServices, ...(timeout !== undefined && { timeout: durationOf(timeout) }) };
     const message = await patiently(session, { timeout }, (call) => clientOf(session, DaemonService).shutdown(request, call));
     if (stopServices || format === "json") {
-      const exitCode = reportResults(session, {
+      const exitCode = await reportResults(session, {
         schema: ShutdownResponseSchema,
         message,
         results: message.results,

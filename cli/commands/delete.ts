@@ -39,7 +39,7 @@ export const verb: Verb<DeleteOptions> = {
     const message = await carryOut(session, { doing: "deleting", goal: "stopped", selector, options: patience }, (call) =>
       clientOf(session, SupervisorService).deleteServices(request, call),
     );
-    return reportResults(session, { schema: DeleteServicesResponseSchema, message, format, wording: { done: () => "deleted" }, startedAt });
+    return await reportResults(session, { schema: DeleteServicesResponseSchema, message, format, wording: { done: () => "deleted" }, startedAt });
   },
 };
 

@@ -22,7 +22,7 @@ export const verb: Verb<OutputOptions & { readonly reveal?: boolean }> = {
     const environment = response.service?.spec?.process?.environment ?? create(EnvironmentSchema);
     const format = formatOf(options);
     if (format === "json") {
-      printJson(session, EnvironmentSchema, environment);
+      await printJson(session, EnvironmentSchema, environment);
       return exitCodes.ok;
     }
     for (const [variable, value] of Object.entries(environment.vars).sort(([a], [b]) => (a < b ? -1 : 1))) {

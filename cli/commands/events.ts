@@ -10,7 +10,7 @@ import {
 import { exitCodes } from "../exit-codes.ts";
 import { exitSentence } from "../exit-words.ts";
 import { follow, notice } from "../follow.ts";
-import { printJsonLine } from "../json-output.ts";
+import { printJsonLines } from "../json-output.ts";
 import { collect, formatOf, named, type OutputOptions, outputOptions, selectorHelp, selectorOptions } from "../options.ts";
 import { parseTime, timestampOf } from "../quantities.ts";
 import { safeText } from "../safe-text.ts";
@@ -50,10 +50,8 @@ export const verb: Verb<EventsOptions> = {
     const isJson = formatOf(options) !== "table";
     for await (const { events, dropped } of readBatches(session, filterOf(session, operands, options), options)) {
       if (dropped > 0n) notice(session, `${counted(Number(dropped), "event")} gone before they could be read`);
-      for (const event of events) {
-        if (isJson) printJsonLine(session, EventSchema, event);
-        else session.out.write(`${eventLine(session, event, options)}\n`);
-      }
+      if (isJson) await printJsonLines(session, EventSchema, events);
+      else for (const event of events) session.out.write(`${eventLine(session, event, options)}\n`);
     }
     return session.signal.aborted ? exitCodes.interrupted : exitCodes.ok;
   },

@@ -24,12 +24,19 @@ export const verb: Verb<KillOptions> = {
     outputOptions(selectorOptions(command));
   },
   async run(session, { operands, options }) {
-    const selector = selectorForVerb("kill", operands, options);
+    // `kill -9 web`, as fingers know it, reaches us as a name that no service can have.
+    const number = operands.find((operand) => /^-\d+$/.test(operand));
+    const signal = number === undefined ? options.signal : signalName(number.slice(1));
+    const selector = selectorForVerb(
+      "kill",
+      operands.filter((operand) => operand !== number),
+      options,
+    );
     const format = formatOf(options);
-    const { signal, group = false } = options;
+    const { group = false } = options;
     const startedAt = session.now();
     const message = await clientOf(session, SupervisorService).signalServices({ selector, signal, group }, promptly(session));
     const done = ({ pids }: TargetResult) => `sent ${signal}${pids.length > 0 ? ` to pid ${pids.join(", ")}` : ""}`;
-    return reportResults(session, { schema: SignalServicesResponseSchema, message, format, wording: { done, timed: false }, startedAt });
+    return await reportResults(session, { schema: SignalServicesResponseSchema, message, format, wording: { done, timed: false }, startedAt });
   },
 };

@@ -1,9 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { LogService, LogStream, type ReadLogsRequestSchema } from "../../gen/pm/v1/log_service_pb.ts";
+import { type LogEntry, LogEntrySchema, type LogGap, LogService, LogStream, type ReadLogsRequestSchema } from "../../gen/pm/v1/log_service_pb.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { usageError } from "../failure.ts";
 import { follow } from "../follow.ts";
-import { type LogBatch, LogPrinter } from "../log-printer.ts";
+import { printJsonLines } from "../json-output.ts";
+import { LogPrinter } from "../log-printer.ts";
 import { formatOf, named, type OutputOptions, outputOptions, selectorHelp, selectorOptions } from "../options.ts";
 import { parseCount, parseTime, timestampOf, toMs } from "../quantities.ts";
 import { type SelectorOptions, selectorForRead } from "../selector.ts";
@@ -44,13 +45,15 @@ export const verb: Verb<LogsOptions> = {
     outputOptions(selectorOptions(command), ["json", "jsonl"]);
   },
   async run(session, { operands, options }) {
-    const text = options.raw ? "raw" : "text";
-    const format = formatOf(options) === "table" ? text : "jsonl";
-    if (options.raw && format === "jsonl") throw usageError("--raw and -o: say one of them");
-    const printer = new LogPrinter(session, { format, timestamps: options.timestamps ?? false });
+    const isJson = formatOf(options) !== "table";
+    if (options.raw && isJson) throw usageError("--raw and -o: say one of them");
     const filter = filterOf(session, operands, options);
-    if (format === "text") printer.expect(await findInstances(session, filter));
-    for await (const batch of readBatches(session, filter, options)) printer.print(batch);
+    const printer = new LogPrinter(session, { format: options.raw ? "raw" : "text", timestamps: options.timestamps ?? false });
+    if (!options.raw && !isJson) printer.expect(await findInstances(session, filter));
+    for await (const { entries, gaps } of readBatches(session, filter, options)) {
+      if (isJson) await printJsonLines(session, LogEntrySchema, entries);
+      printer.print({ entries: isJson ? [] : entries, gaps });
+    }
     printer.end();
     return session.signal.aborted ? exitCodes.interrupted : exitCodes.ok;
   },
@@ -70,7 +73,7 @@ async function findInstances(session: Session, { selector }: Filter): Promise<Se
   return new Set(sources.map(({ instance }) => instance));
 }
 
-async function* readBatches(session: Session, filter: Filter, options: LogsOptions): AsyncGenerator<LogBatch> {
+async function* readBatches(session: Session, filter: Filter, options: LogsOptions): AsyncGenerator<{ entries: LogEntry[]; gaps: LogGap[] }> {
   const lines = options.lines ?? (options.since === undefined ? defaultLines : all);
   let cursor = "";
   if (lines !== 0) {

@@ -4,7 +4,7 @@ import { ListServicesResponseSchema, SupervisorService } from "../../gen/pm/v1/s
 import { exitCodes } from "../exit-codes.ts";
 import { exitColumn } from "../exit-words.ts";
 import { percentage } from "../figures.ts";
-import { printJson, printJsonLine } from "../json-output.ts";
+import { printJson, printJsonLines } from "../json-output.ts";
 import { formatOf, type OutputOptions, outputOptions, selectorHelp, selectorOptions } from "../options.ts";
 import { type SelectorInit, type SelectorOptions, selectorForRead } from "../selector.ts";
 import {
@@ -51,10 +51,10 @@ export const verb: Verb<PsOptions> = {
     const { services } = response;
     switch (format) {
       case "json":
-        printJson(session, ListServicesResponseSchema, response);
+        await printJson(session, ListServicesResponseSchema, response);
         break;
       case "jsonl":
-        for (const service of services) printJsonLine(session, ServiceSchema, service);
+        await printJsonLines(session, ServiceSchema, services);
         break;
       case "name":
         for (const service of services) session.out.write(`${serviceName(service)}\n`);

@@ -18,6 +18,6 @@ export const verb: Verb<SelectorOptions & OutputOptions> = {
     const format = formatOf(options);
     const startedAt = session.now();
     const message = await patiently(session, {}, (call) => clientOf(session, SupervisorService).reloadServices({ selector }, call));
-    return reportResults(session, { schema: ReloadServicesResponseSchema, message, format, wording: { done: () => "reloaded" }, startedAt });
+    return await reportResults(session, { schema: ReloadServicesResponseSchema, message, format, wording: { done: () => "reloaded" }, startedAt });
   },
 };

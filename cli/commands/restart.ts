@@ -33,6 +33,6 @@ export const verb: Verb<RestartOptions> = {
     const message = await carryOut(session, { doing: "restarting", goal: "ready", selector, options }, (call) =>
       clientOf(session, SupervisorService).restartServices(request, call),
     );
-    return reportResults(session, { schema: RestartServicesResponseSchema, message, format, wording, startedAt });
+    return await reportResults(session, { schema: RestartServicesResponseSchema, message, format, wording, startedAt });
   },
 };

@@ -60,5 +60,5 @@ async function scaleOne(session: Session, scale: Scale, options: ScaleOptions): 
   const message = await carryOut(session, task, (call) =>
     clientOf(session, SupervisorService).scaleService({ ...scale, wait: waitOf(options) }, call),
   );
-  return reportResults(session, { schema: ScaleServiceResponseSchema, message, ...spokenResults(message), format, startedAt });
+  return await reportResults(session, { schema: ScaleServiceResponseSchema, message, ...spokenResults(message), format, startedAt });
 }

@@ -95,7 +95,7 @@ async function startKnown(session: Session, names: readonly string[], options: S
     const message = await carryOut(session, { doing: "starting", goal: "ready", selector, options }, (call) =>
       clientOf(session, SupervisorService).startServices({ selector, wait: waitOf(options) }, call),
     );
-    return reportResults(session, { schema: StartServicesResponseSchema, message, format, wording: startWording, startedAt });
+    return await reportResults(session, { schema: StartServicesResponseSchema, message, format, wording: startWording, startedAt });
   } catch (error) {
     throw ConnectError.from(error).code === Code.NotFound ? await withHint(session, error, names) : error;
   }

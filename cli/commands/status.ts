@@ -55,7 +55,7 @@ async function showService(session: Session, name: string, options: PsOptions): 
   const response = await clientOf(session, SupervisorService).getService({ name, runHistory: 5 }, promptly(session));
   const { service } = response;
   if (format === "json" || format === "jsonl" || !service) {
-    printJson(session, GetServiceResponseSchema, response);
+    await printJson(session, GetServiceResponseSchema, response);
     return exitCodes.ok;
   }
   const facts = await findFacts(session, service);

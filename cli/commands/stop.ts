@@ -31,6 +31,6 @@ export const verb: Verb<StopOptions> = {
     const message = await carryOut(session, { doing: "stopping", goal: "stopped", selector, options }, (call) =>
       clientOf(session, SupervisorService).stopServices(request, call),
     );
-    return reportResults(session, { schema: StopServicesResponseSchema, message, format, wording: stopWording, startedAt });
+    return await reportResults(session, { schema: StopServicesResponseSchema, message, format, wording: stopWording, startedAt });
   },
 };

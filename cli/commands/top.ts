@@ -9,7 +9,7 @@ import type { Instance } from "../../gen/pm/v1/service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { type ExitCode, exitCodes } from "../exit-codes.ts";
 import { byteSize, percentage, shortDuration } from "../figures.ts";
-import { printJson, printJsonLine } from "../json-output.ts";
+import { printJson, printJsonLines } from "../json-output.ts";
 import { durationOption, formatOf, type OutputOptions, outputOptions, selectorHelp, selectorOptions } from "../options.ts";
 import { durationOf, toMs } from "../quantities.ts";
 import { paint, type Screen } from "../screen.ts";
@@ -49,14 +49,14 @@ async function printOnce(session: Session, selector: SelectorInit, format: strin
     clientOf(session, MetricsService).getMetrics({ selector }, promptly(session)),
     clientOf(session, SupervisorService).listServices({ selector }, promptly(session)),
   ]);
-  if (format === "json") printJson(session, GetMetricsResponseSchema, metrics);
-  else if (format === "jsonl") printJsonLine(session, GetMetricsResponseSchema, metrics);
+  if (format === "json") await printJson(session, GetMetricsResponseSchema, metrics);
+  else if (format === "jsonl") await printJsonLines(session, GetMetricsResponseSchema, [metrics]);
   else session.out.write(`${topLines(session.out, metrics, instancesByName(services), "cpu").join("\n")}\n`);
   return exitCodes.ok;
 }
 
 async function streamLines(session: Session, selector: SelectorInit, options: TopOptions): Promise<ExitCode> {
-  for await (const sample of watchMetrics(session, selector, options)) printJsonLine(session, WatchMetricsResponseSchema, sample);
+  for await (const sample of watchMetrics(session, selector, options)) await printJsonLines(session, WatchMetricsResponseSchema, [sample]);
   return exitCodes.ok;
 }
 

@@ -112,6 +112,7 @@ describe("restart, reload and kill", () => {
     [["kill", "-s", "hup", "web"], "SIGHUP", false],
     [["kill", "-s", "SIGUSR1", "--group", "web"], "SIGUSR1", true],
     [["kill", "-s", "9", "web"], "9", false],
+    [["kill", "-9", "web"], "9", false],
   ])("%j sends %s", async (argv, signal, group) => {
     const pmd = pmdWith("web");
     expect(await pmctl(pmd, ...argv)).toMatchObject({ out: `web  sent ${signal} to pid 4711\n`, exitCode: 0 });
