@@ -1,4 +1,5 @@
-import { type FSWatcher, watch } from "node:fs";
+import { existsSync, type FSWatcher, watch } from "node:fs";
+import { dirname } from "node:path";
 
 /** Tells of changes in directories. What inotify does not give is left to whoever looks from time to time. */
 export class DirectoryWatch {
@@ -25,13 +26,32 @@ export class DirectoryWatch {
 
   #open(directory: string): boolean {
     try {
-      const watcher = watch(directory, (_, name) => this.#changed(directory, name));
-      watcher.on("error", () => this.#close(directory));
-      this.#watchers.set(directory, watcher);
+      this.#keep(directory, watch(directory), (name) => this.#changed(directory, name));
       return true;
     } catch {
-      return false; // it is not there yet, or inotify is used up
+      return this.#awaitBirth(directory);
     }
+  }
+
+  /** Where it is not there yet, whatever happens beside it is a reason to look again. */
+  #awaitBirth(directory: string): boolean {
+    try {
+      this.#keep(directory, watch(dirname(directory)), () => {
+        this.#close(directory);
+        this.#changed(directory, null);
+      });
+    } catch {
+      return false; // nothing is there, or inotify is used up
+    }
+    if (!existsSync(directory)) return false;
+    this.#close(directory);
+    return this.#open(directory);
+  }
+
+  #keep(directory: string, watcher: FSWatcher, changed: (name: string | null) => void): void {
+    watcher.on("change", (_, name) => changed(name === null ? null : String(name)));
+    watcher.on("error", () => this.#close(directory));
+    this.#watchers.set(directory, watcher);
   }
 
   #close(directory: string): void {

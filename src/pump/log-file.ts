@@ -1,4 +1,5 @@
 import { fstatSync, ftruncateSync, lstatSync, renameSync, rmSync, type Stats, writeSync } from "node:fs";
+import { devNull } from "node:os";
 import { encodeRecord, type IndexRecord, recordBytes } from "../logs/index-format.ts";
 import { indexPath, rotatedPath } from "../logs/log-file-names.ts";
 import { closeLog, listRotated, type OpenedLog, type OpenLog, openLog, rejoinLog } from "./open-log.ts";
@@ -58,6 +59,7 @@ export class LogFile {
   }
 
   append(chunk: Buffer, runId: string): void {
+    if (this.path === devNull) return;
     const now = performance.now();
     let log = this.#usable(now);
     let rest = log && this.#gapBytes > 0 ? this.#fromLineStart(chunk) : chunk;
@@ -75,6 +77,7 @@ export class LogFile {
 
   /** The run's first bytes, if it has any, come from here on. */
   beginRun(runId: string): void {
+    if (this.path === devNull) return;
     // A new run deserves a new try.
     this.#retryAt = 0;
     const log = this.#usable(performance.now());

@@ -66,7 +66,8 @@ export class RunOutput {
 
   #hasExited(): boolean {
     if (!this.#streams.every((stream) => stream.open())) return false;
-    return wholeLine(readIfThere(join(this.directory, "exit")) ?? "") !== undefined;
+    const path = join(this.directory, "exit");
+    return existsSync(path) && wholeLine(readIfThere(path) ?? "") !== undefined;
   }
 
   #letShimGo(): void {
@@ -124,7 +125,6 @@ class Stream {
       return true;
     }
     try {
-      this.#file.beginRun(this.#runId);
       const take = (chunk: Buffer) => this.#take(chunk);
       this.#fifo = new Fifo(join(this.#run.directory, this.#name), take, () => this.#hungUp());
       return true;
@@ -141,7 +141,9 @@ class Stream {
     this.#letGo("closed");
   }
 
+  /** A run that is silent makes no files: most never say a word on stderr, and a hundred starts at once are felt. */
   #take(chunk: Buffer): void {
+    if (this.bytes === 0) this.#file.beginRun(this.#runId);
     this.#file.append(chunk, this.#runId);
     this.bytes += chunk.length;
   }

@@ -236,6 +236,13 @@ test("a link in place of the log is not followed, and what it costs is counted",
   expect(readFileSync(victim, "latin1")).toBe("");
 });
 
+test("what goes to /dev/null is neither written nor missed", () => {
+  const file = new LogFile("/dev/null", unlimited);
+  write(file, "line\n");
+  expect(file.droppedBytes).toBe(0);
+  expect(existsSync("/dev/null.idx")).toBe(false);
+});
+
 test("a run is named where it begins, once, and two runs may write one file", async () => {
   await using dir = makeTempDir();
   const file = openFile(dir);
