@@ -1,20 +1,22 @@
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
 import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../supervisor/host.ts";
-import { type CgroupSupport, findCgroupRoot, isPopulated, makeCgroup, removeCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
+import { type CgroupSupport, findCgroupRoot, isPopulated, removeCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
 import { findObstacle } from "./find-obstacle.ts";
 import { PosixRun } from "./posix-run.ts";
 import { readBootId } from "./process-table.ts";
 import type { RunSpecFile } from "./run-files.ts";
+import { shimOrderText } from "./shim-order.ts";
 import { SpareRuns } from "./spare-runs.ts";
 
 /** systemd gives services the same: programs that select(2) break above it, and those that need more raise it themselves up to the hard limit. */
 const softOpenFiles = 1024;
+/** So many services can be started without waiting for anything to be made first. */
+const spareRuns = 8;
 /** setTimeout fires at once beyond 2^31 ms. */
 const longestTimerMs = 86_400_000;
 
@@ -32,8 +34,8 @@ export class PosixHost implements Host {
   readonly bootId = readBootId();
   readonly #runsDir: string;
   readonly #trashDir: string;
-  readonly #shimPath: string;
   readonly #setsid: string;
+  readonly #env: string;
   readonly #spares: SpareRuns;
   readonly #log: HostSettings["log"];
   readonly #runs = new Map<string, PosixRun>();
@@ -47,9 +49,14 @@ export class PosixHost implements Host {
     for (const name of readdirSync(this.#trashDir)) this.#remove(join(this.#trashDir, name));
     this.cgroups = cgroups === "auto" ? findCgroupRoot(id) : { available: false, reason: "switched off" };
     if (this.cgroups.available) sweepCgroups(this.cgroups.root, this.#runsDir);
-    this.#shimPath = installShim(runtimeDir);
-    this.#setsid = findSetsid();
-    this.#spares = new SpareRuns(join(runtimeDir, "spare"));
+    this.#setsid = findProgram("setsid");
+    this.#env = findProgram("env");
+    this.#spares = new SpareRuns({
+      folder: join(runtimeDir, "spare"),
+      shimPath: installShim(runtimeDir),
+      cgroupRoot: this.cgroups.available ? this.cgroups.root : "",
+      wanted: spareRuns,
+    });
   }
 
   now(): number {
@@ -131,6 +138,7 @@ export class PosixHost implements Host {
   }
 
   close(): void {
+    this.#spares.close();
     for (const run of this.#runs.values()) run.close();
     if (this.cgroups.available) removeEmptyCgroup(this.cgroups.root);
   }
@@ -141,13 +149,12 @@ export class PosixHost implements Host {
     const spare = await this.#spares.take();
     if (starting.cancelled) throw new Error("it was stopped before it was started");
     const directory = join(this.#runsDir, order.runId);
-    const cgroup = this.cgroups.available ? join(this.cgroups.root, order.runId) : "";
-    const spec = this.#specFile(order, cgroup, starting.startedAt);
-    writeFileSync(join(spare, "spec.json"), JSON.stringify(spec), { mode: 0o600 });
-    if (cgroup) makeCgroup(cgroup);
-    renameSync(spare, directory);
-    const shim = this.#spawnShim(directory, cgroup, order);
-    const run = new PosixRun(directory, spec, listener, shim);
+    const spec = this.#specFile(order, spare.cgroup, starting.startedAt);
+    writeFileSync(join(spare.directory, "spec.json"), JSON.stringify(spec), { mode: 0o600 });
+    writeFileSync(join(spare.directory, "order"), this.#shimOrder(order), { mode: 0o600 });
+    renameSync(spare.directory, directory);
+    spare.shim.stdin?.end("go\n");
+    const run = new PosixRun(directory, spec, listener, spare.shim);
     this.#runs.set(order.runId, run);
     starting.become(run);
   }
@@ -168,10 +175,10 @@ export class PosixHost implements Host {
     };
   }
 
-  #spawnShim(directory: string, cgroup: string, order: LaunchOrder) {
+  #shimOrder(order: LaunchOrder): string {
     const { process } = order.definition.spec;
     const workingDirectory = process.workingDirectory || homeDirectory();
-    const env = childEnvironment(process.environment, workingDirectory, {
+    const environment = childEnvironment(process.environment, workingDirectory, {
       NAME: order.service,
       PM_SERVICE: order.service,
       PM_NAMESPACE: order.namespace,
@@ -179,11 +186,8 @@ export class PosixHost implements Host {
       PM_INSTANCES: String(order.instances),
       PM_RUN_ID: order.runId,
     });
-    const argv = [this.#shimPath, directory, cgroup, workingDirectory, String(softOpenFiles), this.#setsid, ...commandArgv(process.command)];
-    const shim = spawn("/bin/sh", argv, { cwd: "/", env, detached: true, stdio: "ignore" });
-    shim.once("error", (error) => this.#log("a shim could not be started", { runId: order.runId, error: error.message }));
-    shim.unref();
-    return shim;
+    const argv = commandArgv(process.command);
+    return shimOrderText({ argv, environment, workingDirectory, softOpenFiles, setsid: this.#setsid, env: this.#env });
   }
 
   /** First under another name, so that a kill in the middle leaves no half of a run. */
@@ -297,15 +301,17 @@ function installShim(runtimeDir: string): string {
   return path;
 }
 
-function findSetsid(): string {
-  const path = ["/usr/bin/setsid", "/bin/setsid", "/usr/local/bin/setsid"].find((candidate) => existsSync(candidate));
-  if (!path) throw new Error("cannot find setsid: install util-linux");
+/** Absolute, because some shells prefer a lesser program of their own to the one of this name. */
+function findProgram(name: string): string {
+  const path = ["/usr/bin", "/bin", "/usr/local/bin"].map((folder) => join(folder, name)).find((candidate) => existsSync(candidate));
+  if (!path) throw new Error(`cannot find ${name}: install util-linux and coreutils`);
   return path;
 }
 
 /** Groups of runs that are over, left by a pmd that was killed before it removed them. */
 function sweepCgroups(root: string, runsDir: string): void {
+  const inUse = new Set(readdirSync(runsDir).map((name) => readSpec(join(runsDir, name))?.cgroup));
   for (const group of subgroups(root)) {
-    if (!existsSync(join(runsDir, basename(group))) && !isPopulated(group)) removeCgroup(group);
+    if (!inUse.has(group) && !isPopulated(group)) removeCgroup(group);
   }
 }

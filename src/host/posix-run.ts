@@ -6,9 +6,8 @@ import { commandArgv, type ProcessSpec } from "../core/spec.ts";
 import type { RunExit } from "../core/state.ts";
 import type { LiveRun, RunListener } from "../supervisor/host.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
-import { hasArgument, readStat } from "./process-table.ts";
 import { type RunSpecFile, wholeLine } from "./run-files.ts";
-import { isMember, isTreeEmpty, killTree, type RunTree, treePids } from "./run-tree.ts";
+import { isMember, isShim, isTreeEmpty, killTree, type RunTree, treePids } from "./run-tree.ts";
 
 // One run, from the moment its directory is published until nothing of it is left. What is true is what the directory and /proc say;
 // this object only looks, whenever something stirs there, and tells its listener each fact once:
@@ -140,7 +139,7 @@ export class PosixRun implements LiveRun {
   #lookForShim(): void {
     this.#shim ??= this.#readNumber("shim");
     if (!this.#adopted || this.#shimEnded) return;
-    if (this.#shim !== undefined) this.#shimEnded = !hasArgument(this.#shim, this.directory) || !readStat(this.#shim);
+    if (this.#shim !== undefined) this.#shimEnded = !isShim(this.#shim, this.directory);
     else this.#shimEnded = performance.now() - this.#foundAt > neverStartedMs;
   }
 

@@ -25,9 +25,13 @@ export function listPids(): number[] {
     .map(Number);
 }
 
-/** The arguments it was started with hold this one. */
-export function hasArgument(pid: number, argument: string): boolean {
-  return readProc(pid, "cmdline")?.split("\0").includes(argument) ?? false;
+/** Its working directory, as long as it is alive. */
+export function readWorkingDirectory(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined; // gone, or somebody else's
+  }
 }
 
 /** The environment it was started with holds this line. */

@@ -6,6 +6,7 @@ import type { ServiceSpec } from "../core/spec.ts";
 //   out, err   FIFOs that the service writes to and the pump reads
 //   ack        FIFO by which the pump lets the shim go: everything has been taken
 //   spec.json  what the run is, written before it is published
+//   order      what the shim is to do to become it, written before it is published
 //   shim       pid of the shim       \
 //   pid        pid of the service     } written by the shim in one write; whole when they end with a newline
 //   exit       status of the service /

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { cgroupPids, isPopulated, killCgroup } from "./cgroup.ts";
-import { hasArgument, hasEnvironmentLine, holdsForWriting, listPids, readStat } from "./process-table.ts";
+import { hasEnvironmentLine, holdsForWriting, listPids, readStat, readWorkingDirectory } from "./process-table.ts";
 
 /** What is needed to find every process of a run. */
 export interface RunTree {
@@ -49,6 +49,11 @@ export function isMember(tree: RunTree, pid: number): boolean {
   const stat = readStat(pid);
   if (!stat) return false;
   if (tree.cgroup !== "" && cgroupPids(tree.cgroup).includes(pid)) return true;
-  if (tree.shim !== undefined && stat.parent === tree.shim && hasArgument(tree.shim, tree.directory)) return true;
+  if (tree.shim !== undefined && stat.parent === tree.shim && isShim(tree.shim, tree.directory)) return true;
   return tree.cgroup === "" && hasEnvironmentLine(pid, `PM_RUN_ID=${tree.runId}`);
+}
+
+/** A shim stands in its run directory as long as it lives, whatever the directory is called. */
+export function isShim(pid: number, directory: string): boolean {
+  return readStat(pid) !== undefined && readWorkingDirectory(pid) === directory;
 }

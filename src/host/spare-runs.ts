@@ -1,65 +1,110 @@
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { makeCgroup, removeCgroup } from "./cgroup.ts";
 
-const fifos = ["out", "err", "ack"];
+/** A run directory with its FIFOs, and its shim waiting in it: all of a start that does not depend on what is started. */
+export interface SpareRun {
+  readonly directory: string;
+  /** Empty where there is none. */
+  readonly cgroup: string;
+  readonly shim: ChildProcess;
+}
+
+export interface SpareSettings {
+  readonly folder: string;
+  readonly shimPath: string;
+  /** Empty where there are none. */
+  readonly cgroupRoot: string;
+  /** How many are kept. */
+  readonly wanted: number;
+}
+
+/** Under load so many are made at once. */
+const mostAtOnce = 32;
 
 /**
- * Run directories made ahead, with their FIFOs: Node cannot make a FIFO, and the program that can costs more than all the rest of a start.
- * One call makes several.
+ * Spares are made ahead, because making FIFOs takes a program, moving into a cgroup takes the kernel milliseconds, and Node forks slowly. When
+ * this process ends, however it ends, the stdin of their shims ends, and they go.
  */
 export class SpareRuns {
-  readonly #folder: string;
-  readonly #wanted: number;
-  #ready: string[] = [];
-  #waiting: ((directory: Promise<string>) => void)[] = [];
+  readonly #settings: SpareSettings;
+  #ready: SpareRun[] = [];
+  #waiting: PromiseWithResolvers<SpareRun>[] = [];
   #filling = false;
+  #closed = false;
 
-  constructor(folder: string, wanted = 8) {
-    this.#folder = folder;
-    this.#wanted = wanted;
-    mkdirSync(folder, { recursive: true, mode: 0o711 });
-    for (const name of readdirSync(folder)) {
-      const directory = join(folder, name);
-      if (isUnused(directory)) this.#ready.push(directory);
-      else rmSync(directory, { recursive: true, force: true }); // cut off while it was made or filled: never published
-    }
+  constructor(settings: SpareSettings) {
+    this.#settings = settings;
+    mkdirSync(settings.folder, { recursive: true, mode: 0o711 });
+    // Of an earlier pmd: their shims have gone with it.
+    for (const name of readdirSync(settings.folder)) rmSync(join(settings.folder, name), { recursive: true, force: true });
     void this.#fill();
   }
 
-  take(): Promise<string> {
-    const directory = this.#ready.pop();
-    if (this.#ready.length < this.#wanted / 2) void this.#fill();
-    if (directory) return Promise.resolve(directory);
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  /** Rejects when none can be made. */
+  take(): Promise<SpareRun> {
+    const spare = this.#ready.shift();
+    if (this.#ready.length < this.#settings.wanted / 2) void this.#fill();
+    if (spare) return Promise.resolve(spare);
+    const waiting = Promise.withResolvers<SpareRun>();
+    this.#waiting.push(waiting);
+    return waiting.promise;
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const spare of this.#ready.splice(0)) this.#discard(spare);
   }
 
   async #fill(): Promise<void> {
-    if (this.#filling) return;
+    if (this.#filling || this.#closed) return;
     this.#filling = true;
     try {
       do {
-        this.#ready.push(...(await makeRunDirectories(this.#folder, Math.min(64, Math.max(this.#wanted, this.#waiting.length)))));
-        while (this.#waiting.length > 0 && this.#ready.length > 0) this.#waiting.shift()?.(Promise.resolve(this.#ready.pop() ?? ""));
-      } while (this.#waiting.length > 0);
+        const count = Math.min(mostAtOnce, Math.max(this.#settings.wanted - this.#ready.length, this.#waiting.length));
+        for (const spare of await this.#make(count)) this.#offer(spare);
+      } while (this.#waiting.length > 0 && !this.#closed);
     } catch (error) {
-      for (const resolve of this.#waiting.splice(0)) resolve(Promise.reject(error));
+      for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
     } finally {
       this.#filling = false;
     }
   }
-}
 
-async function makeRunDirectories(folder: string, count: number): Promise<string[]> {
-  const made = Array.from({ length: count }, () => join(folder, randomBytes(6).toString("hex")));
-  for (const directory of made) mkdirSync(directory, { mode: 0o711 });
-  await promisify(execFile)("mkfifo", ["-m", "600", ...made.flatMap((directory) => fifos.map((fifo) => join(directory, fifo)))]);
-  return made;
-}
+  #offer(spare: SpareRun): void {
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting.resolve(spare);
+    else if (this.#closed) this.#discard(spare);
+    else this.#ready.push(spare);
+  }
 
-function isUnused(directory: string): boolean {
-  const names = readdirSync(directory);
-  return names.length === fifos.length && fifos.every((fifo) => names.includes(fifo) && lstatSync(join(directory, fifo)).isFIFO());
+  async #make(count: number): Promise<SpareRun[]> {
+    const { folder, cgroupRoot, shimPath } = this.#settings;
+    const names = Array.from({ length: count }, () => randomBytes(6).toString("hex"));
+    const directories = names.map((name) => join(folder, name));
+    for (const directory of directories) mkdirSync(directory, { mode: 0o711 });
+    const fifos = directories.flatMap((directory) => ["out", "err", "ack"].map((fifo) => join(directory, fifo)));
+    await promisify(execFile)("mkfifo", ["-m", "600", ...fifos]);
+    return names.map((name, at) => {
+      const directory = directories[at] ?? "";
+      const cgroup = cgroupRoot && join(cgroupRoot, name);
+      if (cgroup) makeCgroup(cgroup);
+      const shim = spawn("/bin/sh", [shimPath, directory, cgroup], { cwd: "/", env: {}, detached: true, stdio: ["pipe", "ignore", "ignore"] });
+      // A shim that could not be started, or has gone before its word came, is seen by its run.
+      shim.on("error", () => undefined);
+      shim.stdin.on("error", () => undefined);
+      shim.unref();
+      return { directory, cgroup, shim };
+    });
+  }
+
+  #discard({ directory, cgroup, shim }: SpareRun): void {
+    shim.stdin?.destroy();
+    rmSync(directory, { recursive: true, force: true });
+    // Its process needs a moment to leave; what cannot be removed now is swept by the next pmd.
+    if (cgroup) removeCgroup(cgroup);
+  }
 }

@@ -166,6 +166,30 @@ describe("a program", () => {
     expect(await eventually(() => read(daemon, "seen"))).toBe(args.map((arg) => `<${arg}>`).join(""));
   });
 
+  it("sees variables whatever is in their names and values, and as they were said", async () => {
+    await using daemon = await startDaemon();
+    const strange = {
+      "with.dot": "1",
+      UID: "77",
+      PPID: "x",
+      IFS: "a",
+      OPTIND: "z",
+      QUOTES: 'it\'s "a" `b` $c \\',
+      LINES: "a\nb",
+      EMPTY: "",
+      PATH: "/usr/bin:/bin",
+    };
+    const process = {
+      command: { argv: ["/usr/bin/env", "-0"] },
+      environment: { vars: { ...daemon.mark, ...strange } },
+      logs: { stdout: join(daemon.root, "seen") },
+    };
+    await daemon.client(SupervisorService).createService({ name: "web", spec: { process, restart: { policy: 3 } }, wait: { level: 1 } });
+    const seen = await eventually(() => read(daemon, "seen").includes("PM_RUN_ID") && read(daemon, "seen").split("\0"));
+    for (const [name, value] of Object.entries(strange)) expect(seen).toContain(`${name}=${value}`);
+    expect(seen.filter((line) => /^(pid|word|status)=/.test(line))).toEqual([]);
+  });
+
   it("gets no signal that its parents ignore, and no file that pmd was started with", async () => {
     await using daemon = await startDaemon();
     const spec = shell(daemon, "grep ^Sig /proc/self/status >seen; ls /proc/self/fd | wc -l >>seen; echo done >>seen; exec sleep 1000");
