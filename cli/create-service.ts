@@ -83,7 +83,7 @@ const mostInstances = 4;
 
 /** `2 instances running (web#0 pid 4711, web#1 pid 4712)`. */
 export function describeService({ namespace, name, spec, status }: Service): string {
-  const live = (status?.instances ?? []).filter(({ run }) => run && run.pid > 0 && !run.exit);
+  const live = (status?.instances ?? []).filter(({ run }) => run && run.pid > 0);
   const fullName = `${namespace}/${name}`;
   if (live.length === 0 && spec?.autostart === false) return `created, not started; start it with "pmctl start ${shortName(fullName)}"`;
   const state = status?.state ?? State.UNSPECIFIED;

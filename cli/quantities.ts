@@ -2,7 +2,7 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { usageError } from "./failure.ts";
 
 const number = String.raw`(\d+(?:\.\d+)?)`;
-const durationPattern = new RegExp(`^(?:${number}d)?(?:${number}h)?(?:${number}m(?!s))?(?:${number}s)?(?:${number}ms)?$`);
+const durationPattern = new RegExp(`^(?:${number}d)?(?:${number}h)?(?:${number}m)?(?:${number}s)?(?:${number}ms)?$`);
 const durationUnitsMs = [86_400_000, 3_600_000, 60_000, 1000, 1] as const;
 
 /** `500ms`, `10s`, `1m30s`, `2h`, as milliseconds. A number alone is refused, except 0: it would mean seconds to one and milliseconds to another. */

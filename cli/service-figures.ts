@@ -31,12 +31,12 @@ export function sumUsage(instances: readonly Pick<Instance, "name">[], usages: U
 }
 
 export function livePids(instances: readonly Instance[]): number[] {
-  return instances.flatMap(({ run }) => (run && run.pid > 0 && !run.exit ? [run.pid] : []));
+  return instances.flatMap(({ run }) => (run && run.pid > 0 ? [run.pid] : []));
 }
 
 /** When the youngest of its runs began: a restart of one instance shows. */
 export function youngestStart(instances: readonly Instance[]) {
-  const starts = instances.flatMap(({ run }) => (run?.startTime && !run.exit ? [run.startTime] : []));
+  const starts = instances.flatMap(({ run }) => (run?.startTime ? [run.startTime] : []));
   return starts.reduce<(typeof starts)[number] | undefined>(
     (youngest, start) => (!youngest || start.seconds > youngest.seconds ? start : youngest),
     undefined,

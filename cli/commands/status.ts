@@ -147,11 +147,11 @@ function instanceTable(session: Session, instances: readonly Instance[], usages:
       { title: "INSTANCE", cell: ({ name }: Instance) => shortName(name), color: () => "bold" },
       { title: "STATE", cell: ({ state }) => stateWord(state), color: ({ state }) => stateColor(state) },
       { title: "READY", cell: ({ ready }) => (ready ? "yes" : "no") },
-      { title: "PID", cell: ({ run }) => (run && run.pid > 0 && !run.exit ? String(run.pid) : "-") },
+      { title: "PID", cell: ({ run }) => (run && run.pid > 0 ? String(run.pid) : "-") },
       { title: "RESTARTS", cell: ({ restarts }) => String(restarts) },
       {
         title: isRelative(session, options) ? "UPTIME" : "STARTED",
-        cell: ({ run }) => since(session, run?.exit ? undefined : run?.startTime, options),
+        cell: ({ run }) => since(session, run?.startTime, options),
       },
       { title: "CPU", cell: ({ name }) => percentage(usages.get(name)?.cpuPercent) },
       { title: "MEM", cell: ({ name }) => memory(sumUsage([{ name }], usages).memoryBytes) },

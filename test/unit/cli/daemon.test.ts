@@ -118,6 +118,10 @@ describe("the end of a file", () => {
     expect(tail.read().toString()).toBe("two\n");
     writeFileSync(file, "three\n");
     expect(tail.read().toString()).toBe("three\n");
+    appendFileSync(file, "four\n");
+    renameSync(file, `${file}.1`);
+    writeFileSync(file, "five\n");
+    expect(tail.read().toString()).toBe("four\nfive\n");
   });
 });
 

@@ -37,8 +37,18 @@ describe("a stream", () => {
     expect(await silent).toBe(Code.DeadlineExceeded);
   });
 
-  test("that its reader leaves leaves no timer behind", async () => {
-    for await (const _ of read(new FakePmd())) break;
+  test("that its reader leaves is closed, and leaves no timer behind", async () => {
+    const { session } = fakeSession({ transport: new FakePmd().transport });
+    let signal: AbortSignal | undefined;
+    const stream = readStream(session, (call) => {
+      signal = call.signal;
+      return clientOf(session, SupervisorService).watch({}, call);
+    });
+    for await (const _ of stream) {
+      expect(signal?.aborted).toBe(false);
+      break;
+    }
+    expect(signal?.aborted).toBe(true);
     expect(vi.getTimerCount()).toBe(0);
   });
 });
