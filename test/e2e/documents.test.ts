@@ -11,7 +11,7 @@ import { makeTempDir } from "../support/temp-dir.ts";
 // others, since the reader may have it running.
 
 describe.each(["README.md", "examples/hello/README.md"])("%s", (path) => {
-  it("has commands that work", async () => {
+  it("has commands that work", { timeout: 180_000 }, async () => {
     await using dir = makeTempDir();
     const moved = await movePorts();
     cpSync("examples/hello", dir.path, { recursive: true });
@@ -21,7 +21,7 @@ describe.each(["README.md", "examples/hello/README.md"])("%s", (path) => {
     await using daemon = await startDaemon({ args: ["--config", config] });
     expect(await daemon.pmctl(["wait", "--all", "--for", "ready"])).toMatchObject({ code: 0 });
     for (const block of fencedBlocks(path, "sh")) {
-      const outcome = await daemon.run(["bash", "-e", "-o", "pipefail", "-c", moved(block)], { cwd: process.cwd(), timeoutMs: 55_000 });
+      const outcome = await daemon.run(["bash", "-e", "-o", "pipefail", "-c", moved(block)], { cwd: process.cwd(), timeoutMs: 120_000 });
       expect(outcome).toMatchObject({ code: 0 });
     }
   });

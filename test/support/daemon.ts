@@ -139,10 +139,12 @@ export class TestDaemon implements AsyncDisposable {
       await this.client(DaemonService).shutdown({ stopServices: true }, { timeoutMs: 30_000 });
       await this.#ended();
       // The pump goes last: shims wait until it has taken everything.
-      const pump = Number(readIfThere(join(this.runtimeDir, "pump/pid")));
-      await eventually(() => this.#processes().every(({ pid }) => pid === pump));
-      for (const { pid } of this.#processes()) process.kill(pid, "SIGTERM");
-      await eventually(() => this.#processes().length === 0);
+      await eventually(() => {
+        const left = this.#processes();
+        const pump = Number(readIfThere(join(this.runtimeDir, "pump/pid")));
+        if (left.every(({ pid }) => pid === pump)) signal(left, "SIGTERM");
+        return left.length === 0;
+      });
     } catch (error) {
       const left = this.#processes().map(({ pid, command }) => `  ${pid} ${command}`);
       const story = [`the test leaves something behind: ${error}`, ...left, this.log].join("\n");
@@ -156,7 +158,7 @@ export class TestDaemon implements AsyncDisposable {
   async abandon(): Promise<void> {
     await eventually(() => {
       const left = this.#processes();
-      for (const { pid } of left) kill(pid);
+      signal(left, "SIGKILL");
       return left.length === 0;
     });
     await this.#remove();
@@ -191,11 +193,13 @@ function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended since it was found.
+function signal(processes: readonly FoundProcess[], name: NodeJS.Signals): void {
+  for (const { pid } of processes) {
+    try {
+      process.kill(pid, name);
+    } catch {
+      // It has ended since it was found.
+    }
   }
 }
 
