@@ -38,9 +38,11 @@ export class SqliteStore implements Store {
     return this.#sql.all("SELECT record FROM service ORDER BY namespace, name").map(parseRecord<StoredService>);
   }
 
-  saveService(service: StoredService): void {
+  saveServices(...services: StoredService[]): void {
     this.#writeIntent(() => {
-      this.#sql.run("INSERT OR REPLACE INTO service VALUES (?, ?, ?)", service.namespace, service.name, JSON.stringify(service));
+      for (const service of services) {
+        this.#sql.run("INSERT OR REPLACE INTO service VALUES (?, ?, ?)", service.namespace, service.name, JSON.stringify(service));
+      }
     });
   }
 

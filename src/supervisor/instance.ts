@@ -259,7 +259,8 @@ export class Instance {
     if (!run.stored) this.#storeRun(live.pid ?? 0);
     const record = exitRecord(exit, this.#cause(), peakMemoryBytes(order.runId));
     this.#lastExit = record;
-    if (store.findRun(order.runId)?.end === undefined) {
+    // Of a run that was found, the end may be stored already: by the pmd that was killed before it could let the run go.
+    if (!run.adopted || store.findRun(order.runId)?.end === undefined) {
       store.endRun(order.runId, record);
       const message = `${displayName(this.name)} ${describeExit(record)}`;
       events.append({ type: "run_ended", subject: this.name, runId: order.runId, message, exit: record, attributes: { cause: record.cause } });

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { parseName, serviceKey } from "../core/names.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { definedElsewhere, limitReached, pathInUse, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
@@ -11,7 +10,7 @@ import { instanceLogPaths, instanceLogSources, type LogSource } from "./log-path
 import { everything, instancesOf, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
 import { StartGate } from "./start-gate.ts";
 import type { Store, StoredRun, StoredService } from "./store.ts";
-import { SupervisedService } from "./supervised-service.ts";
+import { type ServiceChange, SupervisedService } from "./supervised-service.ts";
 import type { ServiceView } from "./view.ts";
 
 const maxServices = 10_000;
@@ -153,18 +152,24 @@ export class Services {
     const at = this.#parts.host.wallTime();
     const overrides = { stoppedInstances: [] };
     const stored: StoredService = { namespace, name, spec, source, overrides, generation: 1, processGeneration: 1, createdAt: at, updatedAt: at };
-    this.#parts.store.saveService(stored);
+    this.#parts.store.saveServices(stored);
     const service = this.#add(stored);
     this.events.append({ type: "service_created", subject: service.key, message: `${service.shownName} was created` });
     return service;
   }
 
-  update(service: SupervisedService, change: { spec: ServiceSpec; source?: string }): void {
-    const before = service.generation;
-    service.save(change);
-    if (service.generation === before) return;
-    const message = `${service.shownName} is at generation ${service.generation}`;
-    this.events.append({ type: "service_updated", subject: service.key, message });
+  /** Durable, all of it, before it returns; then it holds. */
+  change(changes: readonly (readonly [SupervisedService, ServiceChange])[]): void {
+    const next = changes
+      .map(([service, change]) => [service, service.changed(change)] as const)
+      .filter(([service, stored]) => stored !== service.stored);
+    if (next.length === 0) return;
+    this.#parts.store.saveServices(...next.map(([, stored]) => stored));
+    for (const [service, stored] of next) {
+      const before = service.generation;
+      service.become(stored);
+      if (service.generation !== before) this.#tellUpdated(service);
+    }
   }
 
   /** Nothing of it may be left. */
@@ -203,7 +208,12 @@ export class Services {
     if (service?.stored.source === "") throw definedElsewhere(service.shownName, wanted.source);
     this.#checkPaths(wanted);
     if (!service) this.create(wanted);
-    else if (!isDeepStrictEqual(service.spec, wanted.spec) || service.stored.source !== wanted.source) this.update(service, wanted);
+    else this.change([[service, { spec: wanted.spec, source: wanted.source }]]);
+  }
+
+  #tellUpdated(service: SupervisedService): void {
+    const message = `${service.shownName} is at generation ${service.generation}`;
+    this.events.append({ type: "service_updated", subject: service.key, message });
   }
 
   #add(stored: StoredService): SupervisedService {

@@ -3,8 +3,8 @@ import type { ServiceSpec } from "../core/spec.ts";
 /** What must survive pmd. src/store implements it over SQLite; test/support/memory-store.ts is a model of it. */
 export interface Store {
   listServices(): StoredService[];
-  /** On disk before it returns: intent is stored before anything is done about it. */
-  saveService(service: StoredService): void;
+  /** All or none, and on disk before it returns: intent is stored before anything is done about it. */
+  saveServices(...services: StoredService[]): void;
   /** The service, the history of its runs and its resting instances. */
   deleteService(namespace: string, name: string): void;
 

@@ -12,7 +12,11 @@ import type { ConditionView, ServiceView, StateWord } from "./view.ts";
 const byUrgency: readonly StateWord[] = ["failed", "unknown", "backoff", "stopping", "starting", "waiting", "running", "exited", "stopped"];
 
 /** What is said replaces what was said; a number of instances that is undefined takes back the one that was. */
-type OverridesChange = Partial<Omit<Overrides, "instances">> & { readonly instances?: number | undefined };
+export interface ServiceChange {
+  readonly spec?: ServiceSpec;
+  readonly source?: string;
+  readonly overrides?: Partial<Omit<Overrides, "instances">> & { readonly instances?: number | undefined };
+}
 
 /** One service: what is stored of it, and its instances. It decides nothing about processes; its instances do. */
 export class SupervisedService implements InstanceOrders {
@@ -76,24 +80,23 @@ export class SupervisedService implements InstanceOrders {
     return this.desired === "running" && index < this.instancesDesired && !this.#stored.overrides.stoppedInstances.includes(index);
   }
 
-  /** Durable before it returns; then it holds. */
-  save(change: { spec?: ServiceSpec; overrides?: OverridesChange; source?: string }): void {
+  /** What would be stored of it after this change; the same object when nothing would be different. */
+  changed(change: ServiceChange): StoredService {
     const before = this.#stored;
-    const { instances, ...overrides } = { ...before.overrides, ...change.overrides };
-    const changed = change.spec !== undefined && !isDeepStrictEqual(change.spec, before.spec);
-    const generation = before.generation + (changed ? 1 : 0);
-    const processChanged = changed && !isDeepStrictEqual(change.spec?.process, before.spec.process);
-    const next: StoredService = {
-      ...before,
-      spec: change.spec ?? before.spec,
-      source: change.source ?? before.source,
-      overrides: { ...overrides, ...(instances !== undefined && { instances }) },
-      generation,
-      processGeneration: processChanged ? generation : before.processGeneration,
-      updatedAt: changed ? this.#parts.host.wallTime() : before.updatedAt,
-    };
-    this.#parts.store.saveService(next);
-    this.#stored = next;
+    const { instances, ...rest } = { ...before.overrides, ...change.overrides };
+    const overrides: Overrides = { ...rest, ...(instances !== undefined && { instances }) };
+    const spec = change.spec && !isDeepStrictEqual(change.spec, before.spec) ? change.spec : before.spec;
+    const source = change.source ?? before.source;
+    if (spec === before.spec && source === before.source && isDeepStrictEqual(overrides, before.overrides)) return before;
+    if (spec === before.spec) return { ...before, overrides, source };
+    const generation = before.generation + 1;
+    const processGeneration = isDeepStrictEqual(spec.process, before.spec.process) ? before.processGeneration : generation;
+    return { ...before, spec, source, overrides, generation, processGeneration, updatedAt: this.#parts.host.wallTime() };
+  }
+
+  /** It holds from now on, because it is stored. */
+  become(stored: StoredService): void {
+    this.#stored = stored;
     this.fit();
   }
 
@@ -101,9 +104,9 @@ export class SupervisedService implements InstanceOrders {
   recover({ spec, source, generation, instances }: { spec: ServiceSpec; source: string; generation: number; instances: number }): void {
     const more = instances > this.instancesDesired ? { instances } : {};
     const overrides: Overrides = { ...this.#stored.overrides, ...more, desired: "running" };
-    this.#stored = { ...this.#stored, spec, source, generation, processGeneration: generation, overrides };
-    this.#parts.store.saveService(this.#stored);
-    this.fit();
+    const recovered = { ...this.#stored, spec, source, generation, processGeneration: generation, overrides };
+    this.#parts.store.saveServices(recovered);
+    this.become(recovered);
   }
 
   /** Makes slots for all instances that there should be; those that are too many go when they have come to rest. */

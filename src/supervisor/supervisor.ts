@@ -7,7 +7,7 @@ import type { Instance } from "./instance.ts";
 import { type Goal, reachGoal, targetView, type Wait } from "./outcome.ts";
 import { everything, instancesOf, nameOf, type Selector, select, type Target, wantedOf } from "./selection.ts";
 import type { NewService, Services } from "./services.ts";
-import type { SupervisedService } from "./supervised-service.ts";
+import type { ServiceChange, SupervisedService } from "./supervised-service.ts";
 import type { ServiceView, TargetView } from "./view.ts";
 
 /** How long a repeated request id is known. */
@@ -55,7 +55,7 @@ export class Supervisor {
     signal: AbortSignal,
   ): Promise<ServiceOutcome> {
     const service = this.checkUpdate(name, spec, how.expectedGeneration);
-    this.services.update(service, { spec });
+    this.services.change([[service, { spec }]]);
     const stale = service.instances.filter((instance) => instance.stale);
     this.services.settle(service);
     if (how.leaveRunning) return { service: service.view(), results: [] };
@@ -77,10 +77,7 @@ export class Supervisor {
 
   async start(selector: Selector, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
     const targets = this.#select(selector);
-    for (const target of targets) {
-      this.#saveDesired(target, "running");
-      this.#tellIntent(target, "start");
-    }
+    this.#intend(targets, "running", "start");
     const unchanged = targets.filter((target) => wantedOf(target).every(({ ready }) => ready));
     for (const target of targets) this.#dispatch(target, "start");
     const started = await this.#outcomes(without(targets, unchanged), { verb: "start" }, wait, signal);
@@ -90,10 +87,7 @@ export class Supervisor {
   async stop(selector: Selector, how: { graceMs?: number }, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
     const targets = this.#select(selector);
     const unchanged = targets.filter((target) => instancesOf(target).every(({ atRest }) => atRest));
-    for (const target of targets) {
-      this.#saveDesired(target, "stopped");
-      this.#tellIntent(target, "stop");
-    }
+    this.#intend(targets, "stopped", "stop");
     for (const target of targets) {
       for (const instance of instancesOf(target)) {
         instance.dispatch({ type: "stop", ...(how.graceMs !== undefined && { graceMs: how.graceMs }) });
@@ -108,10 +102,7 @@ export class Supervisor {
     const known = requestId === "" ? undefined : this.#requests.get(requestId);
     if (known !== undefined) return known;
     const targets = this.#select(selector);
-    for (const target of targets) {
-      this.#saveDesired(target, "running");
-      this.#tellIntent(target, "restart");
-    }
+    this.#intend(targets, "running", "restart");
     const results = this.#restartTargets(targets, wait, requestId === "" ? signal : never);
     if (requestId !== "") {
       this.#requests.set(requestId, results);
@@ -124,7 +115,7 @@ export class Supervisor {
     this.#checkOpen();
     const service = this.services.get(name);
     const from = service.instancesDesired;
-    service.save({ overrides: { instances } });
+    this.services.change([[service, { overrides: { instances } }]]);
     const to = String(service.instancesDesired);
     const message = `${service.shownName} shall have ${to} instances`;
     this.services.events.append({ type: "intent_changed", subject: service.key, message, attributes: { verb: "scale", from: String(from), to } });
@@ -199,26 +190,18 @@ export class Supervisor {
     if (this.#closing) throw shuttingDown();
   }
 
-  #saveDesired({ service, index }: Target, desired: "running" | "stopped"): void {
-    if (index === undefined) return service.save({ overrides: { desired, stoppedInstances: [] } });
-    const others = service.stored.overrides.stoppedInstances.filter((other) => other !== index);
-    if (desired === "stopped") return service.save({ overrides: { stoppedInstances: [...others, index].sort((a, b) => a - b) } });
-    // Of a service that is stopped only this instance is to run: the others stay stopped, one by one.
-    const siblings = service.instances.map((instance) => instance.index).filter((other) => other !== index);
-    const stoppedInstances = service.desired === "running" ? others : siblings;
-    service.save({ overrides: { desired, stoppedInstances } });
-  }
-
-  #tellIntent(target: Target, verb: string): void {
-    const { service, index } = target;
-    const shown = index === undefined ? service.shownName : `${service.shownName}#${index}`;
-    this.services.events.append({
-      type: "intent_changed",
-      subject: nameOf(target),
-      message: `${shown}: ${verb} was asked for`,
-      attributes: { verb },
-    });
-    this.services.changes.changed(service.key);
+  /** Stored, all of it, before anything is done. */
+  #intend(targets: readonly Target[], desired: "running" | "stopped", verb: string): void {
+    const change = (target: Target) => [target.service, desiredChange(target, desired)] as const;
+    // What is said of one instance depends on what was said of the others; whole services are stored together.
+    for (const target of targets) if (target.index !== undefined) this.services.change([change(target)]);
+    this.services.change(targets.filter(({ index }) => index === undefined).map(change));
+    for (const target of targets) {
+      const name = nameOf(target);
+      const message = `${displayName(name)}: ${verb} was asked for`;
+      this.services.events.append({ type: "intent_changed", subject: name, message, attributes: { verb } });
+      this.services.changes.changed(target.service.key);
+    }
   }
 
   #dispatch(target: Target, type: "start" | "stop" | "restart"): void {
@@ -265,6 +248,15 @@ export class Supervisor {
       }),
     );
   }
+}
+
+function desiredChange({ service, index }: Target, desired: "running" | "stopped"): ServiceChange {
+  if (index === undefined) return { overrides: { desired, stoppedInstances: [] } };
+  const others = service.stored.overrides.stoppedInstances.filter((other) => other !== index);
+  if (desired === "stopped") return { overrides: { stoppedInstances: [...others, index].sort((a, b) => a - b) } };
+  // Of a service that is stopped only this instance is to run: the others stay stopped, one by one.
+  const siblings = service.instances.map((instance) => instance.index).filter((other) => other !== index);
+  return { overrides: { desired, stoppedInstances: service.desired === "running" ? others : siblings } };
 }
 
 function send(run: LiveRun, name: string, signal: string, to: "main" | "group"): void {

@@ -27,11 +27,11 @@ const size = { db: 0, wal: 0 };
 beforeAll(() => {
   const live = mkdtempDisposableSync(join(tmpdir(), "store-"));
   const first = openStore(live.path, { wallTime }).store;
-  for (let n = 0; n < 50; n++) first.saveService(service(`before-${n}`));
+  for (let n = 0; n < 50; n++) first.saveServices(service(`before-${n}`));
   for (let n = 1; n <= 200; n++) first.appendEvent(event(n));
   first.close();
   const second = openStore(live.path, { wallTime }).store;
-  for (let n = 0; n < 20; n++) second.saveService(service(`after-${n}`));
+  for (let n = 0; n < 20; n++) second.saveServices(service(`after-${n}`));
   second.beginRun(run("a"));
   second.endRun("a", exit());
   second.flush();

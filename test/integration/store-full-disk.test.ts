@@ -14,12 +14,12 @@ const large = { description: "x".repeat(60_000) };
 test.skipIf(!canMount)("a service that finds no room is refused whole, and saved once there is room", () => {
   using disk = mountDisk();
   const { store } = openStore(disk.path, { wallTime });
-  store.saveService(service("small"));
+  store.saveServices(service("small"));
   disk.fill();
-  expect(() => store.saveService(largeService("large"))).toThrow(expect.objectContaining({ reason: "STORE_UNAVAILABLE" }));
+  expect(() => store.saveServices(largeService("large"))).toThrow(expect.objectContaining({ reason: "STORE_UNAVAILABLE" }));
   expect(store.listServices().map(({ name }) => name)).toEqual(["small"]);
   disk.empty();
-  store.saveService(largeService("large"));
+  store.saveServices(largeService("large"));
   store.close();
   expect(reopened(disk.path, (store) => store.listServices().map(({ name }) => name))).toEqual(["large", "small"]);
 });
@@ -32,12 +32,12 @@ test.skipIf(!canMount)("what is queued waits for room, in order, and intent does
   store.endRun("a", exit({ lastLines: [large.description] }));
   store.flush();
   expect(store.lastError).toMatchObject({ message: expect.stringContaining("full") });
-  expect(() => store.saveService(service("web"))).toThrow(expect.objectContaining({ reason: "STORE_UNAVAILABLE" }));
+  expect(() => store.saveServices(service("web"))).toThrow(expect.objectContaining({ reason: "STORE_UNAVAILABLE" }));
   expect(store.findRun("a")).toBeUndefined();
   disk.empty();
   store.flush();
   expect(store.lastError).toBeUndefined();
-  store.saveService(service("web"));
+  store.saveServices(service("web"));
   expect(store.findRun("a")?.end?.lastLines).toEqual([large.description]);
   store.close();
 });
@@ -61,10 +61,10 @@ test.skipIf(!canMount)("a queue that the full disk has made too long loses old e
 test.skipIf(!canMount)("a stop can be stored on a full disk, again and again", () => {
   using disk = mountDisk();
   const { store } = openStore(disk.path, { wallTime });
-  store.saveService(service("web"));
+  store.saveServices(service("web"));
   disk.fill();
   for (let generation = 1; generation <= 500; generation++) {
-    store.saveService(service("web", { generation, overrides: { desired: "stopped", stoppedInstances: [] } }));
+    store.saveServices(service("web", { generation, overrides: { desired: "stopped", stoppedInstances: [] } }));
   }
   expect(store.listServices()[0]).toMatchObject({ generation: 500, overrides: { desired: "stopped" } });
   store.close();
@@ -73,7 +73,7 @@ test.skipIf(!canMount)("a stop can be stored on a full disk, again and again", (
 test.skipIf(!canMount)("a store on a full disk can be opened and read", () => {
   using disk = mountDisk();
   const { store } = openStore(disk.path, { wallTime });
-  store.saveService(service("web"));
+  store.saveServices(service("web"));
   store.close();
   disk.fill();
   expect(reopened(disk.path, (store) => store.listServices())).toEqual([service("web")]);

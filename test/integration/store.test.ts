@@ -14,7 +14,7 @@ const operations: fc.Arbitrary<Operation | "reopen"> = fc.oneof(
   services.map(
     (service): Operation =>
       (store) =>
-        store.saveService(service),
+        store.saveServices(service),
   ),
   fc.tuple(namespaces, names).map(
     ([namespace, name]): Operation =>

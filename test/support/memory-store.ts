@@ -23,9 +23,9 @@ export class MemoryStore implements Store {
     return copy([...this.#services.values()].sort(byName));
   }
 
-  saveService(service: StoredService): void {
+  saveServices(...services: StoredService[]): void {
     if (this.failure) throw storeUnavailable(this.failure);
-    this.#services.set(serviceKey(service.namespace, service.name), copy(service));
+    for (const service of services) this.#services.set(serviceKey(service.namespace, service.name), copy(service));
   }
 
   deleteService(namespace: string, name: string): void {
