@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { exitCodes } from "../../cli/exit-codes.ts";
 import { machineTable } from "../support/machine-table.ts";
 
 const documents = [
@@ -14,6 +15,14 @@ describe("ARCHITECTURE.md", () => {
   });
 });
 
+describe("README.md", () => {
+  it("has every exit code of pmctl, and no other", () => {
+    const [, table = ""] = readFileSync("README.md", "utf8").split("| code | meaning |");
+    const codes = [...table.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
+    expect(codes).toEqual(Object.values(exitCodes));
+  });
+});
+
 describe.each(documents)("%s", (path) => {
   const text = readFileSync(path, "utf8");
 
@@ -21,6 +30,12 @@ describe.each(documents)("%s", (path) => {
     const named = text.matchAll(/`((?:src|cli|test|proto|scripts|examples|gen)\/[^\s`*<>]*|[\w-]+\.(?:ts|json|sh|proto))`/g);
     const missing = [...named].map(([, name = ""]) => name).filter((name) => !isThere(name, dirname(path)));
     expect(missing).toEqual([]);
+  });
+
+  it("runs only scripts that there are", () => {
+    const { scripts } = JSON.parse(readFileSync("package.json", "utf8"));
+    const named = [...text.matchAll(/npm run (\w+)|npm (start|test)/g)].map(([, script, short]) => script ?? short);
+    expect(named.filter((script) => !(script in scripts))).toEqual([]);
   });
 
   it("links only to what there is", () => {
