@@ -25,16 +25,26 @@ test("each process is read through one descriptor, which goes when it is not ask
 test("processes that end while they are read for the first time leave no descriptor", async () => {
   const reader = new ProcessUsageReader();
   // A descriptor is lost between its opening and its first reading: a few turns of the loop, of which one is met.
-  for (let turns = 0; turns < 20; turns++) {
+  for (let turns = 0; turns < 10; turns++) {
     const children = Array.from({ length: 30 }, () => spawn("sleep", ["1000"], { stdio: "ignore" }));
     const exited = Promise.all(children.map((child) => once(child, "exit")));
     const reading = reader.read(children.map(({ pid }) => pid ?? 0));
-    for (let turn = 0; turn < turns % 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
     for (const child of children) child.kill("SIGKILL");
     await Promise.all([reading, exited]);
   }
   await reader.read([]);
   expect(countStats()).toBe(0);
+  reader.close();
+});
+
+test("one that ends between two readings leaves no descriptor, though it is still asked for", async () => {
+  const tree = await ProcessTree.start("echo ready; exec sleep 1000");
+  const reader = new ProcessUsageReader();
+  expect((await reader.read([tree.pid, process.pid])).size).toBe(2);
+  await tree.end();
+  expect((await reader.read([tree.pid, process.pid])).size).toBe(1);
+  expect(countStats()).toBe(1);
   reader.close();
 });
 

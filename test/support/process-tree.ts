@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
+import { eventually } from "./eventually.ts";
 
 /** A shell in a session of its own, and all that comes of it, wherever it goes. */
 export class ProcessTree implements AsyncDisposable {
@@ -40,11 +40,15 @@ export class ProcessTree implements AsyncDisposable {
   }
 
   async end(): Promise<void> {
-    for (let pids = this.pids(); pids.length > 0; pids = this.pids()) {
-      for (const pid of pids) process.kill(pid, "SIGKILL");
-      await sleep(1);
-    }
+    await eventually(() => this.#kill() === 0);
     await this.#closed;
+  }
+
+  /** Returns how many it found. */
+  #kill(): number {
+    const pids = this.pids();
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+    return pids.length;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
