@@ -20,3 +20,29 @@ function causeOf(kind: RunExit["kind"], cause: EndCause | undefined, signal: str
   if (kind === "lost") return cause ?? "lost";
   return cause ?? (signal ? "signalled" : "exited");
 }
+
+/** In words, as in "web#0 exited with code 3". */
+export function describeExit({ cause, code, signal, message }: StoredExit): string {
+  const how = signal ? `was ended by ${signal}` : code !== undefined ? `exited with code ${code}` : "ended, nobody knows how";
+  switch (cause) {
+    case "spawn_failed":
+      return `could not be started: ${message}`;
+    case "stopped_by_request":
+      return `was stopped (${how})`;
+    case "replaced":
+      return `was replaced (${how})`;
+    case "start_timeout":
+      return `was not up in time (${how})`;
+    case "lost":
+      return `was lost: ${message}`;
+    case "exited":
+    case "signalled":
+    case "unhealthy":
+    case "memory_limit":
+    case "oom":
+    case "overtime":
+    case "ttl":
+    case "dependency":
+      return how;
+  }
+}

@@ -3,12 +3,13 @@ import { isCrashLoop } from "../core/restart.ts";
 import type { ProcessSpec, ServiceSpec } from "../core/spec.ts";
 import { type Context, type Effect, type EndCause, type InstanceEvent, type InstanceModel, initialModel, type RunExit } from "../core/state.ts";
 import { transition } from "../core/transition.ts";
+import { conditionsOf, type InstanceFacts } from "./conditions.ts";
 import type { EventLog } from "./event-log.ts";
-import { exitRecord } from "./exit-record.ts";
+import { describeExit, exitRecord } from "./exit-record.ts";
 import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "./host.ts";
 import type { StartGate } from "./start-gate.ts";
 import type { Store, StoredExit } from "./store.ts";
-import type { ConditionView, InstanceView, StateWord } from "./view.ts";
+import type { InstanceView, StateWord } from "./view.ts";
 import { Wake } from "./wake.ts";
 
 /** What an instance needs of its surroundings. */
@@ -177,7 +178,7 @@ export class Instance {
       ready: this.ready,
       restarts,
       stateSince: this.#stateSince,
-      conditions: this.#conditions(),
+      conditions: conditionsOf(this.#facts()),
       ...(run && {
         run: {
           id: run.live.id,
@@ -355,52 +356,23 @@ export class Instance {
     return state.phase === "failed" ? state.reason : "";
   }
 
-  #conditions(): ConditionView[] {
-    const conditions: ConditionView[] = [];
+  #facts(): InstanceFacts {
     const { state, ends } = this.#model;
     const run = this.#run;
-    if (this.#crashLoopSince !== undefined && isCrashLoop(ends, this.#parts.host.now())) {
-      conditions.push({ type: "crash_loop", message: "ended five times within five minutes", since: this.#crashLoopSince });
-    }
-    if (this.stale && run) conditions.push({ type: "config_stale", message: "runs from an older spec: restart it", since: run.live.startedAt });
-    if (run?.adopted) conditions.push({ type: "adopted", message: "was started by an earlier pmd", since: run.live.startedAt });
-    if (run?.live.shimLost) {
-      conditions.push({ type: "shim_lost", message: "its exit status will not be known: its shim was killed", since: this.#stateSince });
-    }
-    if (state.phase === "stopping" && state.kills > 1) {
-      conditions.push({ type: "survivors", message: `SIGKILL did not end ${this.survivors().join(" ")}`, since: this.#stateSince });
-    }
-    return conditions;
+    const looping = isCrashLoop(ends, this.#parts.host.now());
+    return {
+      stateSince: this.#stateSince,
+      stale: this.stale,
+      adopted: run?.adopted ?? false,
+      shimLost: run?.live.shimLost ?? false,
+      survivors: state.phase === "stopping" && state.kills > 1 ? this.survivors() : [],
+      ...(looping && this.#crashLoopSince !== undefined && { crashLoopSince: this.#crashLoopSince }),
+      ...(run && { startedAt: run.live.startedAt }),
+    };
   }
 
   #changed(): void {
     this.changes.notify();
     this.#parts.changed(this);
-  }
-}
-
-/** In words, as in "web#0 exited with code 3". */
-export function describeExit({ cause, code, signal, message }: StoredExit): string {
-  const how = signal ? `was ended by ${signal}` : code !== undefined ? `exited with code ${code}` : "ended, nobody knows how";
-  switch (cause) {
-    case "spawn_failed":
-      return `could not be started: ${message}`;
-    case "stopped_by_request":
-      return `was stopped (${how})`;
-    case "replaced":
-      return `was replaced (${how})`;
-    case "start_timeout":
-      return `was not up in time (${how})`;
-    case "lost":
-      return `was lost: ${message}`;
-    case "exited":
-    case "signalled":
-    case "unhealthy":
-    case "memory_limit":
-    case "oom":
-    case "overtime":
-    case "ttl":
-    case "dependency":
-      return how;
   }
 }

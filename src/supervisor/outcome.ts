@@ -1,6 +1,7 @@
 import { displayName } from "../core/names.ts";
 import { exitedEarly, type PmError, shuttingDown, spawnFailed, superseded, survivors, timedOut } from "../errors.ts";
-import { describeExit, type Instance } from "./instance.ts";
+import { describeExit } from "./exit-record.ts";
+import type { Instance } from "./instance.ts";
 import type { TargetView } from "./view.ts";
 
 export type WaitLevel = "accepted" | "started" | "ready";
