@@ -60,7 +60,8 @@ function helpOf(words: readonly string[]): string[] {
 
 async function reportError(error: unknown, { err }: World, session: Session | undefined): Promise<ExitCode> {
   const failure = error instanceof Failure ? error : await explain(error, session);
-  if (failure.message !== "") printFailure(err, failure.message, failure.details);
+  if (failure.exitCode === exitCodes.interrupted) err.write(`${failure.message}\n`);
+  else printFailure(err, failure.message, failure.details);
   return failure.exitCode;
 }
 

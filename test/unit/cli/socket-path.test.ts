@@ -37,6 +37,11 @@ describe("the socket", () => {
     expect(find({ isRoot: true, sockets: [own] })).toBe(own);
   });
 
+  test("one that is longer than the kernel takes is refused", () => {
+    expect(find({ said: `/${"x".repeat(106)}` })).toHaveLength(107);
+    expect(() => find({ said: `/${"x".repeat(107)}` })).toThrow("longer than 107 bytes");
+  });
+
   test("where there is none, the error will name the place where pmd would listen", () => {
     expect(find({})).toBe(own);
     expect(find({ isRoot: true })).toBe(system);

@@ -213,6 +213,6 @@ describe("a long wait", () => {
   test("that the user ends says that the work goes on", async () => {
     const pmd = pmdWith("web");
     const { exitCode, err } = await runPmctl(["stop", "web"], { transport: pmd.transport, session: { signal: AbortSignal.abort() } });
-    expect({ exitCode, err }).toEqual({ exitCode: 130, err: "error: interrupted; what was asked for goes on\n" });
+    expect({ exitCode, err }).toEqual({ exitCode: 130, err: "interrupted; what was asked for goes on\n" });
   });
 });
