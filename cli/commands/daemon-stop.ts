@@ -22,7 +22,7 @@ export const verb: Verb<DaemonStopOptions> = {
     const startedAt = session.now();
     const request = { stopServices, ...(timeout !== undefined && { timeout: durationOf(timeout) }) };
     const message = await patiently(session, { timeout }, (call) => clientOf(session, DaemonService).shutdown(request, call));
-    if (stopServices || format === "json") {
+    if (message.results.length > 0 || format === "json") {
       const exitCode = await reportResults(session, {
         schema: ShutdownResponseSchema,
         message,
