@@ -12,6 +12,8 @@ export interface HttpFront {
   accept(socket: Socket): void;
   /** Lets calls finish and ends their connections; whoever waits decides how long to wait. */
   drain(): void;
+  /** Ends calls that have not finished. */
+  cut(): void;
 }
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -20,7 +22,8 @@ export function createHttpFront(handler: RequestHandler, limits: Limits, log: Lo
   let calls = 0;
   let draining = false;
   const undecided = new Set<Socket>();
-  const sessions = new Set<http2.ServerHttp2Session>();
+  /** Each with its open streams. */
+  const sessions = new Map<http2.ServerHttp2Session, Set<http2.ServerHttp2Stream>>();
 
   const h1 = http.createServer({
     headersTimeout: limits.headersTimeoutMs,
@@ -45,13 +48,11 @@ export function createHttpFront(handler: RequestHandler, limits: Limits, log: Lo
   h2.on("request", serve);
   h2.on("session", keep);
   h2.on("timeout", (session: http2.ServerHttp2Session) => {
-    if (!busy.has(session)) session.close();
+    // Not `close`, which would wait for the client to agree.
+    if (!sessions.get(session)?.size) session.destroy();
   });
   for (const server of [h1, h2]) server.on("error", (error) => log(error, "http"));
   h2.on("sessionError", ignore);
-
-  /** Sessions with streams, and how many. */
-  const busy = new Map<http2.Http2Session, number>();
 
   return {
     accept(socket) {
@@ -74,9 +75,13 @@ export function createHttpFront(handler: RequestHandler, limits: Limits, log: Lo
     drain() {
       draining = true;
       for (const socket of undecided) socket.destroy();
-      for (const session of sessions) session.close();
+      for (const session of sessions.keys()) session.close();
       // It closes the connections that are idle, and stops the watch over slow requests.
       h1.close();
+    },
+    cut() {
+      // A client that has been told that the session ends well takes the end of its socket for that: it has to be told of each stream.
+      for (const streams of sessions.values()) for (const stream of streams) stream.close(http2.constants.NGHTTP2_CANCEL);
     },
   };
 
@@ -92,16 +97,13 @@ export function createHttpFront(handler: RequestHandler, limits: Limits, log: Lo
   }
 
   function keep(session: http2.ServerHttp2Session): void {
-    sessions.add(session);
+    const streams = new Set<http2.ServerHttp2Stream>();
+    sessions.set(session, streams);
     session.on("error", ignore);
     session.once("close", () => sessions.delete(session));
     session.on("stream", (stream) => {
-      busy.set(session, (busy.get(session) ?? 0) + 1);
-      stream.once("close", () => {
-        const left = (busy.get(session) ?? 1) - 1;
-        if (left === 0) busy.delete(session);
-        else busy.set(session, left);
-      });
+      streams.add(stream);
+      stream.once("close", () => streams.delete(stream));
     });
     if (draining) session.close();
   }

@@ -67,7 +67,11 @@ export async function listen({ path, mode = 0o600, owner, group, log, ...more }:
     shutdown.abort();
     front.drain();
     const timer = setTimeout(() => {
-      for (const socket of sockets) socket.destroy();
+      front.cut();
+      // What that has to say to the clients is written before the next immediate.
+      setImmediate(() => {
+        for (const socket of sockets) socket.destroy();
+      });
     }, graceMs);
     await closed;
     clearTimeout(timer);

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import http2 from "node:http2";
 import net from "node:net";
+import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
@@ -342,6 +343,59 @@ describe.for(wires)("closing (%s)", (wire) => {
     await server.listener.close(60_000);
   });
 });
+
+// Otherwise a client that was told first that the session ends well, and then lost the socket, may wait for ever.
+test("cutting a call over HTTP/2 resets its stream before the socket ends", async () => {
+  const called = Promise.withResolvers<void>();
+  await using server = await startApiServer({
+    events: {
+      listEvents({ tail }) {
+        if (tail === 0) return create(ListEventsResponseSchema);
+        called.resolve();
+        return new Promise<never>(() => undefined);
+      },
+    },
+  });
+  await using tap = await tapServer(server.path, join(server.directory, "tap"));
+  const client = createEventClient(tap.path, "gRPC, HTTP/2");
+  await client.listEvents({}); // has nothing more to say by itself, and so cannot fail to
+  const outcome = client.listEvents({ tail: 1 }).catch((error) => error);
+  await called.promise;
+  await server.listener.close(10);
+  expect(await outcome).toBeInstanceOf(Error);
+  expect(frameTypes(Buffer.concat(tap.answered))).toContain(http2RstStream);
+});
+
+const http2RstStream = 3;
+
+function frameTypes(bytes: Buffer): number[] {
+  const types = [];
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) types.push(bytes[at + 3] as number);
+  return types;
+}
+
+/** Stands between a client and the server, and keeps what the server says. */
+async function tapServer(target: string, path: string) {
+  const answered: Buffer[] = [];
+  const sockets: net.Socket[] = [];
+  const tap = net.createServer((client) => {
+    const server = net.connect(target);
+    sockets.push(client, server);
+    client.on("error", () => server.destroy());
+    server.on("error", () => client.destroy());
+    server.on("data", (chunk) => answered.push(chunk));
+    client.pipe(server).pipe(client);
+  });
+  await once(tap.listen(path), "listening");
+  return {
+    path,
+    answered,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await once(tap.close(), "close");
+    },
+  };
+}
 
 function ask(path: string) {
   return createEventClient(path).listEvents({});
