@@ -24,9 +24,11 @@ export function listProcesses(): number[] {
   return readdirSync("/proc").map(Number).filter(Number.isInteger);
 }
 
-/** The environment that it was started with says that it is of this run; empty when it is of none, or may not be read. */
-export function readRunId(pid: number): string {
-  return /(?:^|\0)PM_RUN_ID=([^\0]*)/.exec(readFile(`/proc/${pid}/environ`) ?? "")?.[1] ?? "";
+/** The run that its environment names; empty when it names none, or may not be read. Undefined while it executes another program. */
+export function readRunId(pid: number): string | undefined {
+  const environment = readFile(`/proc/${pid}/environ`);
+  if (environment === "") return undefined;
+  return /(?:^|\0)PM_RUN_ID=([^\0]*)/.exec(environment ?? "")?.[1] ?? "";
 }
 
 /** Undefined when one of them may not be read. */

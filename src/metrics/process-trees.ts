@@ -1,5 +1,8 @@
 import { listProcesses, type ProcStat, readProcStat, readRunId } from "./proc-files.ts";
 
+/** The parent of the kernel's own threads, which have no environment at all. */
+const kthreadd = 2;
+
 /**
  * Finds the processes of runs that have no cgroup. A process belongs to the run in whose session it is, to that of its parent, or to the one that its
  * environment names. It is looked at once, when it is new: after that, a sample costs one listing of /proc.
@@ -9,6 +12,8 @@ export class ProcessTrees {
   readonly #owners = new Map<number, string | undefined>();
   /** The runs by their main processes. */
   #mains = new Map<number, string>();
+  /** Those to look at again: they were executing another program, and said nothing of their run. */
+  readonly #unsettled: number[] = [];
 
   /** Takes the main process of each run. */
   find(mains: ReadonlyMap<number, string>): Map<string, number[]> {
@@ -17,6 +22,7 @@ export class ProcessTrees {
     const present = listProcesses();
     this.#forget(new Set(present), mains);
     for (const pid of present) trees.get(this.#ownerOf(pid) ?? "")?.push(pid);
+    for (const pid of this.#unsettled.splice(0)) this.#owners.delete(pid);
     return trees;
   }
 
@@ -55,6 +61,7 @@ export class ProcessTrees {
     const owner = this.#mains.get(session) ?? (parent > 1 ? this.#ownerOf(parent) : undefined);
     if (owner !== undefined) return owner;
     const runId = readRunId(pid);
-    return runId === "" ? undefined : runId;
+    if (runId === undefined && parent !== kthreadd) this.#unsettled.push(pid);
+    return runId || undefined;
   }
 }

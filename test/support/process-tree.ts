@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
@@ -11,26 +11,28 @@ export class ProcessTree implements AsyncDisposable {
   /** What it said first: it is ready then. */
   readonly firstLine: string;
   readonly #mark: string;
+  readonly #shell: ChildProcess;
   readonly #closed: Promise<unknown>;
 
-  private constructor(made: { pid: number; firstLine: string; mark: string; closed: Promise<unknown> }) {
-    this.pid = made.pid;
+  private constructor(made: { shell: ChildProcess; firstLine: string; mark: string; closed: Promise<unknown> }) {
+    this.pid = made.shell.pid ?? 0;
     this.firstLine = made.firstLine;
     this.#mark = made.mark;
+    this.#shell = made.shell;
     this.#closed = made.closed;
   }
 
   static async start(script: string, env: Record<string, string> = {}): Promise<ProcessTree> {
     const mark = `TEST_TREE=${randomUUID()}`;
-    const child = spawn("/bin/sh", ["-c", script], {
+    const shell = spawn("/bin/sh", ["-c", script], {
       detached: true,
       env: { PATH: process.env.PATH, NODE: process.execPath, ...env, TEST_TREE: mark.split("=")[1] },
       stdio: ["ignore", "pipe", "inherit"],
     });
-    const closed = once(child, "close");
-    const lines = createInterface(child.stdout);
+    const closed = once(shell, "close");
+    const lines = createInterface(shell.stdout);
     const [firstLine] = (await once(lines, "line")) as [string];
-    return new ProcessTree({ pid: child.pid ?? 0, firstLine, mark, closed });
+    return new ProcessTree({ shell, firstLine, mark, closed });
   }
 
   /** Without zombies: they have no environment. */
@@ -48,7 +50,8 @@ export class ProcessTree implements AsyncDisposable {
   #kill(): number {
     const pids = this.pids();
     for (const pid of pids) process.kill(pid, "SIGKILL");
-    return pids.length;
+    // While it executes another program it has no environment for a moment.
+    return this.#shell.kill("SIGKILL") ? pids.length + 1 : pids.length;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
