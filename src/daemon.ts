@@ -1,10 +1,11 @@
 import { mkdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { logAccess } from "./api/access-log.ts";
 import { translateErrors } from "./api/connect-error.ts";
 import { toSpec } from "./api/convert-spec.ts";
 import type { Daemon } from "./api/daemon-service.ts";
 import { listen } from "./api/listen.ts";
-import { routes } from "./api/routes.ts";
+import { requestSchemas, routes } from "./api/routes.ts";
 import { validateRequests } from "./api/validate-request.ts";
 import { createValidator, type Validator } from "./api/validator.ts";
 import { loadManifest } from "./config/load-manifest.ts";
@@ -13,6 +14,7 @@ import { startPump } from "./host/start-pump.ts";
 import { directoryId, lockDirectory } from "./lock.ts";
 import type { Logger } from "./logger.ts";
 import { readLastLines } from "./logs/last-lines.ts";
+import { requestExit } from "./logs/pump-client.ts";
 import { PumpKeeper } from "./logs/pump-keeper.ts";
 import { UsageSampler } from "./metrics/usage-sampler.ts";
 import type { Settings } from "./settings.ts";
@@ -22,6 +24,9 @@ import { Supervisor } from "./supervisor/supervisor.ts";
 
 /** Calls that are under way when pmd ends have this long to finish. */
 const closeGraceMs = 2000;
+
+/** What stopped services have written last is on disk by then, or will be. */
+const lastOutputMs = 2000;
 
 export interface RunningDaemon {
   /** Resolves when a client has asked for the end. */
@@ -89,7 +94,11 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
       return { services: views.length, instancesRunning, adopted: services.adopted };
     },
     pumpPid: () => (pump.held ? pumpPid : 0),
-    stopServices: (timeoutMs, signal) => supervisor.stopAll(timeoutMs, signal),
+    stopServices: async (timeoutMs, signal) => {
+      const results = await supervisor.stopAll(timeoutMs, signal);
+      if (results.every(({ outcome }) => outcome !== "failed")) await Promise.race([host.allDrained(), sleep(lastOutputMs)]);
+      return results;
+    },
     end: () => setImmediate(end.resolve),
   };
   const logError = (error: unknown, where: string) => log.error({ err: error, where }, "a call failed");
@@ -102,6 +111,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     interceptors: [logAccess((call) => log.debug(call, "call")), translateErrors(logError), validateRequests(validator)],
     log: logError,
   });
+  void validator.warmUp(requestSchemas);
   log.info({ version, socket: settings.socket, adopted: services.adopted }, "pmd is ready");
 
   let closing: Promise<void> | undefined;
@@ -117,6 +127,8 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     services.events.append({ type: "daemon_stopping", message: "pmd ends" });
     await listener.close(closeGraceMs);
     pump.close();
+    // With no run left the pump has nothing to wait for; it would find that out by itself, a minute later.
+    if (host.isIdle) await requestExit(settings.runtimeDir, AbortSignal.timeout(closeGraceMs)).catch(() => undefined);
     await sampler.close();
     services.close();
     host.close();

@@ -137,6 +137,16 @@ export class PosixHost implements Host {
     );
   }
 
+  /** No run is left, dead or alive. */
+  get isIdle(): boolean {
+    return this.#runs.size === 0;
+  }
+
+  /** Resolves when all that has ended has been taken by the pump. */
+  async allDrained(): Promise<void> {
+    await Promise.all([...this.#runs.values()].map((run) => run.drained));
+  }
+
   close(): void {
     this.#spares.close();
     for (const run of this.#runs.values()) run.close();
@@ -280,7 +290,8 @@ function found(spec: RunSpecFile): FoundRun {
 
 function readSpec(directory: string): RunSpecFile | undefined {
   try {
-    return JSON.parse(readFileSync(join(directory, "spec.json"), "utf8")) as RunSpecFile;
+    const spec = JSON.parse(readFileSync(join(directory, "spec.json"), "utf8")) as RunSpecFile;
+    return spec.definition && spec;
   } catch {
     return undefined; // not ours, or not readable: the caller says so
   }

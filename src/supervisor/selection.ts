@@ -1,4 +1,5 @@
 import { defaultNamespace, instanceKey, parseName } from "../core/names.ts";
+import { findSimilar } from "../core/similar.ts";
 import { hasWildcard, matchesWildcard } from "../core/wildcard.ts";
 import { emptySelector, instanceNotFound, invalidFields, serviceNotFound } from "../errors.ts";
 import type { Instance } from "./instance.ts";
@@ -87,7 +88,14 @@ function selectByName(text: string, selector: Selector, services: readonly Super
   if (!parsed) throw invalidFields([{ field: "selector.names", message: `${JSON.stringify(text)} is no name: say web, ns/web, web#1 or web-*` }]);
   const { namespace, name, index } = parsed;
   const found = services.filter((service) => matchesWildcard(namespace, service.namespace) && matchesWildcard(name, service.name));
-  if (found.length === 0 && !hasWildcard(name)) throw serviceNotFound(text, similarNames(name, services));
+  if (found.length === 0 && !hasWildcard(name))
+    throw serviceNotFound(
+      text,
+      findSimilar(
+        name,
+        services.map((service) => service.name),
+      ).slice(0, 3),
+    );
   if (index === undefined) return found.map((service) => ({ service }));
   for (const service of found) {
     if (!service.instance(index)) throw instanceNotFound(text, service.instances.length);
@@ -112,26 +120,4 @@ function unique(targets: readonly Target[]): Target[] {
     const key = `${service.key}#${index ?? ""}`;
     return !seen.has(key) && seen.add(key);
   });
-}
-
-function similarNames(name: string, services: readonly SupervisedService[]): string[] {
-  const wanted = name.toLowerCase();
-  const close = services.filter((service) => {
-    const other = service.name.toLowerCase();
-    return other.includes(wanted) || wanted.includes(other) || editDistance(other, wanted) <= 2;
-  });
-  return close.slice(0, 3).map((service) => service.shownName);
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -1,11 +1,11 @@
 /** Something may have changed: look again. Whoever waits is woken once by the next notification. */
 export class Wake {
-  #next = Promise.withResolvers<void>();
+  readonly #waiting = new Set<() => void>();
 
   notify(): void {
-    const woken = this.#next;
-    this.#next = Promise.withResolvers<void>();
-    woken.resolve();
+    const woken = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of woken) wake();
   }
 
   /** Resolves at the next notification, or when the signal is aborted: the caller looks at both. */
@@ -14,10 +14,11 @@ export class Wake {
     return new Promise((resolve) => {
       const done = () => {
         signal.removeEventListener("abort", done);
+        this.#waiting.delete(done);
         resolve();
       };
       signal.addEventListener("abort", done);
-      this.#next.promise.then(done, done);
+      this.#waiting.add(done);
     });
   }
 }
