@@ -34,7 +34,7 @@ describe.each(documents)("%s", (path) => {
 
   it("runs only scripts that there are", () => {
     const { scripts } = JSON.parse(readFileSync("package.json", "utf8"));
-    const named = [...text.matchAll(/npm run (\w+)|npm (start|test)/g)].map(([, script, short]) => script ?? short);
+    const named = [...text.matchAll(/npm run (\w+)|npm (start|test)/g)].map(([, script, short]) => script ?? short ?? "");
     expect(named.filter((script) => !(script in scripts))).toEqual([]);
   });
 
