@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { rmSync, truncateSync } from "node:fs";
 import { afterEach, expect, test, vi } from "vitest";
 import { type FollowOptions, follow, type LogBatch } from "../../../src/logs/follow.ts";
 import type { LogEntry } from "../../../src/logs/log-stream.ts";
@@ -162,6 +162,17 @@ test("a follower reads to its end what was removed under it, and goes on with wh
   writer.reopen("left");
   writer.write("three\n");
   expect(await follower.take(2)).toEqual(["two", "three"]);
+});
+
+test("bytes that stand where others stood are not taken for those that follow them", async () => {
+  await using dir = makeTempDir();
+  const writer = new LogWriter(dir.path);
+  writer.write("one\ntwo\n");
+  await using follower = startFollowing({ sources: () => [writer.source] });
+  expect(await follower.take(2)).toEqual(["one", "two"]);
+  truncateSync(writer.source.path);
+  writer.write("three\nfour\nfive\n");
+  expect(await follower.take(3)).toEqual(["three", "four", "five"]);
 });
 
 test("a follower ends when it is aborted, wherever it waits", async () => {

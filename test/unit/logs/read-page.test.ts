@@ -83,6 +83,17 @@ test("tail gives the last lines of all sources together", async () => {
   }
 });
 
+test("of lines with one time tail takes those that are last in the merge", async () => {
+  await using dir = makeTempDir();
+  const writers = ["default/a#0", "default/b#0"].map((instance) => new LogWriter(dir.path, { instance }));
+  setClock(1_000_000);
+  for (const [i, writer] of writers.entries()) writer.write(`${i}\n${i}'\n`);
+  vi.restoreAllMocks();
+  const sources = writers.map(({ source }) => source);
+  expect(texts((await read(sources)).entries)).toEqual(["0", "0'", "1", "1'"]);
+  expect(texts((await read(sources, { tail: 3 })).entries)).toEqual(["0'", "1", "1'"]);
+});
+
 test("since leaves out what was read before, over rotated files, alone and with tail", async () => {
   await using dir = makeTempDir();
   const writer = new LogWriter(dir.path, { settings: { rotateBytes: 50 } });

@@ -110,6 +110,7 @@ test("a rotation that was cut short is finished", async () => {
     expect(readIndex(rotatedPath(after.path, 0)).at(-1), when).toMatchObject({ kind: "rotated", position: 4 });
     expect(readIndex(after.path)[0], when).toMatchObject({ kind: "header", position: 4 });
     const epochs = logFiles(after.path).map((name) => readIndex(name)[0]);
+    expect(readIndex(after.path)[1], when).toMatchObject({ kind: "gap", reason: "pump_killed", position: 4 });
     expect(epochs[0], when).toMatchObject({ epoch: (epochs[1] as { epoch: number }).epoch });
   }
 });
@@ -234,6 +235,21 @@ test("a link in place of the log is not followed, and what it costs is counted",
   write(file, "line\n");
   expect(file.droppedBytes).toBe(5);
   expect(readFileSync(victim, "latin1")).toBe("");
+});
+
+test("after a gap writing begins again at the beginning of a line, and the gap has every byte before it", async () => {
+  await using dir = makeTempDir();
+  const blocker = dirname(pathIn(dir));
+  writeFileSync(blocker, "a file where a directory should be");
+  const file = openFile(dir);
+  write(file, "lost\nbegin of a line, ");
+  rmSync(blocker);
+  passSecond();
+  write(file, "its end\nwhole line\n");
+  file.close();
+  expect(readFileSync(file.path, "latin1")).toBe("whole line\n");
+  expect(readIndex(file.path).find(({ kind }) => kind === "gap")).toMatchObject({ reason: "dropped", position: 0, bytes: 31 });
+  expect(file.droppedBytes).toBe(31);
 });
 
 test("what goes to /dev/null is neither written nor missed", () => {
