@@ -3,7 +3,6 @@ import { afterEach, expect, test, vi } from "vitest";
 import { type FollowOptions, follow, type LogBatch } from "../../../src/logs/follow.ts";
 import type { LogEntry } from "../../../src/logs/log-stream.ts";
 import { readPage } from "../../../src/logs/read-page.ts";
-import { eventually } from "../../support/eventually.ts";
 import { LogWriter } from "../../support/log-writer.ts";
 import { makeTempDir } from "../../support/temp-dir.ts";
 
@@ -96,20 +95,6 @@ test("a line that is written in two parts soon after each other is given as one"
   expect(await follower.take(1)).toEqual(["one"]);
   writer.write("o\n");
   expect(await follower.take(1)).toEqual(["two"]);
-});
-
-test("a line that is written in two parts has the time of the first", async () => {
-  await using dir = makeTempDir();
-  const writer = new LogWriter(dir.path);
-  writer.write("tw");
-  await using follower = startFollowing({ sources: () => [writer.source] });
-  await follower.untilCaughtUp();
-  const between = Date.now();
-  await eventually(() => Date.now() > between + 1);
-  writer.write("o\n");
-  const { entries } = await follower.next();
-  expect(texts(entries)).toEqual(["two"]);
-  expect(entries[0]?.timeMs).toBeLessThanOrEqual(between);
 });
 
 test("a source that appears later is followed, without what it said in an earlier life", async () => {
