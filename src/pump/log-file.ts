@@ -83,6 +83,8 @@ export class LogFile {
     const log = this.#usable(performance.now());
     if (!log || this.#recordRun === runId) return;
     this.#recordRun = runId;
+    // Its bytes do not share the record of another's.
+    this.#recordAt = Number.NEGATIVE_INFINITY;
     this.#record(log, { kind: "run-start", position: this.#end, timeUs: this.#now(), runId });
   }
 

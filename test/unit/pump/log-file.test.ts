@@ -275,6 +275,21 @@ test("a run is named where it begins, once, and two runs may write one file", as
   ]);
 });
 
+test("a run that begins right after another has its bytes under its own name", async () => {
+  await using dir = makeTempDir();
+  const file = openFile(dir);
+  vi.spyOn(performance, "now").mockReturnValue(performance.now());
+  for (const runId of ["r1", "r2"]) {
+    file.beginRun(runId);
+    write(file, `${runId}\n`, runId);
+  }
+  const chunks = readIndex(file.path).filter(({ kind }) => kind === "chunk");
+  expect(chunks).toMatchObject([
+    { position: 0, runId: "r1" },
+    { position: 3, runId: "r2" },
+  ]);
+});
+
 test("a purge removes everything, and positions go on", async () => {
   await using dir = makeTempDir();
   const file = openFile(dir, { rotateBytes: 5, backups: 10 });
