@@ -26,7 +26,7 @@ await build({
   legalComments: "linked",
   logLevel: "warning",
 }).catch(() => process.exit(1)); // esbuild has said why
-copyFileSync("src/host/shim.sh", `${dist}/lib/shim.sh`);
+for (const script of ["shim.sh", "make-spares.sh"]) copyFileSync(`src/host/${script}`, `${dist}/lib/${script}`);
 for (const name of ["pmd", "pmctl"]) writeLauncher(name);
 
 for (const name of Object.keys(entries)) {

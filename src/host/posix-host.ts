@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
@@ -53,7 +53,9 @@ export class PosixHost implements Host {
     this.#env = findProgram("env");
     this.#spares = new SpareRuns({
       folder: join(runtimeDir, "spare"),
-      shimPath: installShim(runtimeDir),
+      setsid: this.#setsid,
+      makerPath: installScript(runtimeDir, "make-spares"),
+      shimPath: installScript(runtimeDir, "shim"),
       cgroupRoot: this.cgroups.available ? this.cgroups.root : "",
       wanted: spareRuns,
     });
@@ -163,10 +165,12 @@ export class PosixHost implements Host {
     writeFileSync(join(spare.directory, "spec.json"), JSON.stringify(spec), { mode: 0o600 });
     writeFileSync(join(spare.directory, "order"), this.#shimOrder(order), { mode: 0o600 });
     renameSync(spare.directory, directory);
-    spare.shim.stdin?.end("go\n");
-    const run = new PosixRun(directory, spec, listener, spare.shim);
+    writeSync(spare.go, "go\n");
+    const run = new PosixRun(directory, spec, listener, spare.go);
     this.#runs.set(order.runId, run);
     starting.become(run);
+    // The process may have come before the watch did.
+    setImmediate(() => run.look());
   }
 
   #specFile({ stdoutPath, stderrPath, ...order }: LaunchOrder, cgroup: string, startedAt: number): RunSpecFile {
@@ -298,13 +302,13 @@ function readSpec(directory: string): RunSpecFile | undefined {
 }
 
 /**
- * The shim's text goes where an upgrade does not change it: some shells read a script while they run it. Named by its content, so that the
- * shims of an older pmd keep theirs.
+ * The scripts go where an upgrade does not change them: some shells read a script while they run it. Named by their content, so that the shims
+ * of an older pmd keep theirs.
  */
-function installShim(runtimeDir: string): string {
-  const source = new URL("shim.sh", import.meta.url);
-  const text = readFileSync(source);
-  const path = join(runtimeDir, `shim-${createHash("sha256").update(text).digest("hex").slice(0, 8)}.sh`);
+function installScript(runtimeDir: string, name: string): string {
+  const source = new URL(`${name}.sh`, import.meta.url);
+  const digest = createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 8);
+  const path = join(runtimeDir, `${name}-${digest}.sh`);
   if (!existsSync(path)) {
     copyFileSync(source, `${path}.new`);
     renameSync(`${path}.new`, path);

@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, type FSWatcher, readFileSync, statSync, watch } from "node:fs";
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, type FSWatcher, readFileSync, statSync, watch } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
@@ -18,7 +18,7 @@ import { isMember, isShim, isTreeEmpty, killTree, type RunTree, treePids } from 
 //
 // Inotify says when to look; a slow clock looks all the same, for inotify has limits and queues that overflow.
 
-const slowLookMs = 1000;
+const slowLookMs = 2000;
 const proofLookMs = 10;
 /** A shim that has not said its pid by then never lived: pmd died between publishing the directory and starting it. */
 const neverStartedMs = 2000;
@@ -30,7 +30,8 @@ export class PosixRun implements LiveRun {
   readonly #spec: RunSpecFile;
   readonly #listener: RunListener;
   readonly #foundAt = performance.now();
-  /** A run that this pmd started knows its shim as a child; an adopted one only by its pid. */
+  /** A run that this pmd has started has its word still in the FIFO until the shim has read it. */
+  #go: number | undefined;
   readonly #adopted: boolean;
   #shim: number | undefined;
   #shimEnded = false;
@@ -43,18 +44,14 @@ export class PosixRun implements LiveRun {
   #timer: NodeJS.Timeout | undefined;
   readonly #drained = Promise.withResolvers<void>();
 
-  constructor(directory: string, spec: RunSpecFile, listener: RunListener, shim?: ChildProcess) {
+  constructor(directory: string, spec: RunSpecFile, listener: RunListener, go?: number) {
     this.id = spec.runId;
     this.startedAt = spec.startedAt;
     this.directory = directory;
     this.#spec = spec;
     this.#listener = listener;
-    this.#adopted = shim === undefined;
-    this.#shim = shim?.pid;
-    shim?.once("exit", () => {
-      this.#shimEnded = true;
-      this.look();
-    });
+    this.#adopted = go === undefined;
+    this.#go = go;
     this.#watch(directory);
     this.#lookLater();
   }
@@ -132,13 +129,20 @@ export class PosixRun implements LiveRun {
   }
 
   close(): void {
+    this.#closeGo();
     clearTimeout(this.#timer);
     for (const watcher of this.#watchers.splice(0)) watcher.close();
   }
 
+  #closeGo(): void {
+    if (this.#go === undefined) return;
+    closeSync(this.#go);
+    this.#go = undefined;
+  }
+
   #lookForShim(): void {
     this.#shim ??= this.#readNumber("shim");
-    if (!this.#adopted || this.#shimEnded) return;
+    if (this.#shimEnded) return;
     if (this.#shim !== undefined) this.#shimEnded = !isShim(this.#shim, this.directory);
     else this.#shimEnded = performance.now() - this.#foundAt > neverStartedMs;
   }
@@ -149,6 +153,7 @@ export class PosixRun implements LiveRun {
     const pid = this.#readNumber("pid");
     if (pid === undefined) return;
     this.#pid = pid;
+    this.#closeGo();
     this.#spawnedAt = performance.now();
     this.#listener.spawned(pid);
     const asked = this.#asked;
@@ -233,8 +238,11 @@ export class PosixRun implements LiveRun {
   }
 
   #readNumber(file: string): number | undefined {
+    const path = join(this.directory, file);
+    // Mostly it is not there yet, and an error costs more than a question.
+    if (!existsSync(path)) return undefined;
     try {
-      const line = wholeLine(readFileSync(join(this.directory, file), "latin1"));
+      const line = wholeLine(readFileSync(path, "latin1"));
       return line !== undefined && /^\d+$/.test(line) ? Number(line) : undefined;
     } catch {
       return undefined; // not written yet

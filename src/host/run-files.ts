@@ -4,6 +4,7 @@ import type { ServiceSpec } from "../core/spec.ts";
 // there whole or not at all; it is renamed away before it is removed. It is the truth about a run: whoever finds one knows what to do with it.
 //
 //   out, err   FIFOs that the service writes to and the pump reads
+//   go         FIFO by which pmd tells the waiting shim to begin
 //   ack        FIFO by which the pump lets the shim go: everything has been taken
 //   spec.json  what the run is, written before it is published
 //   order      what the shim is to do to become it, written before it is published

@@ -4,16 +4,16 @@
 #
 #   shim.sh <run directory> <cgroup or "">
 #
-# It is started ahead of its run, as a spare: the subshell that is to become the service has joined its cgroup, which takes the kernel longer than
-# all the rest, and waits for one word on stdin. When the word comes, the directory has its final name, which the working directory follows,
-# and holds the file `order`. When stdin ends without it, pmd is gone, and so is everything here.
+# It is started ahead of its run, as a spare: the subshell that is to become the service has joined its cgroup, which can take the kernel longer
+# than all the rest, and waits for one word on the FIFO `go`. When the word comes, the directory has its final name, which the working
+# directory follows, and holds the file `order`. pmd holds the other end: when it ends without a word, pmd is gone, and the shim goes too.
 #
 # Signals are caught by ':' and not ignored by '': what is ignored here the service would inherit. Every redirection is made inside, because a
 # shell reports a killed child on the stderr it was started with, and that would be the service's log. The files are written by one printf
 # each, without a rename: they are whole when they end with a newline. The service is not started with '&', which would ignore INT and QUIT.
 cd "$1" || exit 1
 trap : HUP INT QUIT TERM USR1 USR2 PIPE ALRM
-exec 3<>out 4<>err 5<>ack 6<&0 </dev/null >/dev/null 2>&1
+exec 3<>out 4<>err 5<>ack 6<go </dev/null >/dev/null 2>&1
 printf '%s\n' "$$" >shim
 
 (

@@ -1,6 +1,6 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { makeCgroup, removeCgroup } from "./cgroup.ts";
@@ -10,11 +10,14 @@ export interface SpareRun {
   readonly directory: string;
   /** Empty where there is none. */
   readonly cgroup: string;
-  readonly shim: ChildProcess;
+  /** The FIFO on which the shim waits for its word, open: when it is closed without one, the shim goes. */
+  readonly go: number;
 }
 
 export interface SpareSettings {
   readonly folder: string;
+  readonly setsid: string;
+  readonly makerPath: string;
   readonly shimPath: string;
   /** Empty where there are none. */
   readonly cgroupRoot: string;
@@ -26,8 +29,8 @@ export interface SpareSettings {
 const mostAtOnce = 32;
 
 /**
- * Spares are made ahead, because making FIFOs takes a program, moving into a cgroup takes the kernel milliseconds, and Node forks slowly. When
- * this process ends, however it ends, the stdin of their shims ends, and they go.
+ * Spares are made ahead, because making FIFOs takes a program, moving into a cgroup takes the kernel milliseconds, and Node forks the slower the
+ * larger it is. When this process ends, however it ends, the FIFO `go` has no writer any more, and their shims go.
  */
 export class SpareRuns {
   readonly #settings: SpareSettings;
@@ -39,8 +42,7 @@ export class SpareRuns {
   constructor(settings: SpareSettings) {
     this.#settings = settings;
     mkdirSync(settings.folder, { recursive: true, mode: 0o711 });
-    // Of an earlier pmd: their shims have gone with it.
-    for (const name of readdirSync(settings.folder)) rmSync(join(settings.folder, name), { recursive: true, force: true });
+    for (const name of readdirSync(settings.folder)) removeLeftover(join(settings.folder, name));
     void this.#fill();
   }
 
@@ -64,7 +66,7 @@ export class SpareRuns {
     this.#filling = true;
     try {
       do {
-        const count = Math.min(mostAtOnce, Math.max(this.#settings.wanted - this.#ready.length, this.#waiting.length));
+        const count = Math.min(mostAtOnce, Math.max(this.#settings.wanted - this.#ready.length, 2 * this.#waiting.length));
         for (const spare of await this.#make(count)) this.#offer(spare);
       } while (this.#waiting.length > 0 && !this.#closed);
     } catch (error) {
@@ -82,29 +84,38 @@ export class SpareRuns {
   }
 
   async #make(count: number): Promise<SpareRun[]> {
-    const { folder, cgroupRoot, shimPath } = this.#settings;
+    const { folder, cgroupRoot, setsid, makerPath, shimPath } = this.#settings;
     const names = Array.from({ length: count }, () => randomBytes(6).toString("hex"));
-    const directories = names.map((name) => join(folder, name));
-    for (const directory of directories) mkdirSync(directory, { mode: 0o711 });
-    const fifos = directories.flatMap((directory) => ["out", "err", "ack"].map((fifo) => join(directory, fifo)));
-    await promisify(execFile)("mkfifo", ["-m", "600", ...fifos]);
-    return names.map((name, at) => {
-      const directory = directories[at] ?? "";
-      const cgroup = cgroupRoot && join(cgroupRoot, name);
-      if (cgroup) makeCgroup(cgroup);
-      const shim = spawn("/bin/sh", [shimPath, directory, cgroup], { cwd: "/", env: {}, detached: true, stdio: ["pipe", "ignore", "ignore"] });
-      // A shim that could not be started, or has gone before its word came, is seen by its run.
-      shim.on("error", () => undefined);
-      shim.stdin.on("error", () => undefined);
-      shim.unref();
-      return { directory, cgroup, shim };
+    for (const name of names) {
+      mkdirSync(join(folder, name), { mode: 0o711 });
+      if (cgroupRoot) makeCgroup(join(cgroupRoot, name));
+    }
+    await promisify(execFile)("/bin/sh", [makerPath, setsid, shimPath, cgroupRoot, folder, ...names], { cwd: "/", env: {} });
+    return names.map((name) => {
+      const directory = join(folder, name);
+      return { directory, cgroup: cgroupRoot && join(cgroupRoot, name), go: openGo(directory) };
     });
   }
 
-  #discard({ directory, cgroup, shim }: SpareRun): void {
-    shim.stdin?.destroy();
+  #discard({ directory, cgroup, go }: SpareRun): void {
+    closeSync(go);
     rmSync(directory, { recursive: true, force: true });
     // Its process needs a moment to leave; what cannot be removed now is swept by the next pmd.
     if (cgroup) removeCgroup(cgroup);
   }
+}
+
+/** For reading too, so that it does not wait for the shim to open its end. */
+function openGo(directory: string): number {
+  return openSync(join(directory, "go"), constants.O_RDWR | constants.O_NONBLOCK);
+}
+
+/** The shim of an earlier pmd has gone with it, unless it still waits for the other end of its FIFO to be opened at all. */
+function removeLeftover(directory: string): void {
+  try {
+    closeSync(openGo(directory));
+  } catch {
+    // It was not made so far.
+  }
+  rmSync(directory, { recursive: true, force: true });
 }

@@ -8,6 +8,9 @@ import { type Row, Statements } from "./statements.ts";
 import { isRefusal, transact } from "./transaction.ts";
 import { type Write, WriteQueue } from "./write-queue.ts";
 
+/** A disk that did not take what was queued is tried again after so long. */
+const retryMs = 1000;
+
 /** Made by `openStore`, over a database of the newest version. */
 export class SqliteStore implements Store {
   readonly epoch: string;
@@ -18,6 +21,9 @@ export class SqliteStore implements Store {
   readonly #queue: WriteQueue;
   #nextFlush: NodeJS.Immediate | undefined;
   #lastError: unknown;
+  /** What waits for the queue to be on disk. */
+  readonly #waiting: (() => void)[] = [];
+  #retry: NodeJS.Timeout | undefined;
   #eventsUntilPruning = 0;
 
   constructor(db: DatabaseSync, retention: Retention, wallTime: () => number) {
@@ -103,17 +109,31 @@ export class SqliteStore implements Store {
   flush(): void {
     clearImmediate(this.#nextFlush);
     this.#nextFlush = undefined;
-    if (this.#queue.length === 0) return;
-    try {
-      this.#lastError = this.#writeQueued();
-    } catch (error) {
-      this.#lastError = error;
+    if (this.#queue.length > 0) {
+      try {
+        this.#lastError = this.#writeQueued();
+      } catch (error) {
+        this.#lastError = error;
+      }
     }
+    if (this.#queue.length === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+    else this.#retry ??= setTimeout(() => this.#tryAgain(), retryMs).unref();
+  }
+
+  flushed(): Promise<void> {
+    if (this.#queue.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   close(): void {
     this.flush();
+    clearTimeout(this.#retry);
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #tryAgain(): void {
+    this.#retry = undefined;
+    this.flush();
   }
 
   #enqueue(write: Write): void {

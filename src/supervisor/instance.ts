@@ -59,8 +59,7 @@ export class Instance {
   #stateSince: number;
   #run: { live: LiveRun; order: LaunchOrder; adopted: boolean; stored: boolean } | undefined;
   #lastExit: StoredExit | undefined;
-  /** Resolves when the last exit, with its last lines, is complete. */
-  #lastWords: Promise<void> = Promise.resolve();
+  #lastWords: Promise<StoredExit | undefined> = Promise.resolve(undefined);
   #cancelDeadline: () => void = () => undefined;
   #crashLoopSince: number | undefined;
   #nextStartAt: number | undefined;
@@ -85,7 +84,8 @@ export class Instance {
     return this.#lastExit;
   }
 
-  get lastWords(): Promise<void> {
+  /** The last exit, as soon as it is complete with what was said last. */
+  get lastWords(): Promise<StoredExit | undefined> {
     return this.#lastWords;
   }
 
@@ -255,7 +255,7 @@ export class Instance {
   #gone(exit: RunExit): void {
     const run = this.#run;
     if (!run) return;
-    const { store, events, host, peakMemoryBytes } = this.#parts;
+    const { store, events, peakMemoryBytes } = this.#parts;
     const { order, live } = run;
     if (!run.stored) this.#storeRun(live.pid ?? 0);
     const record = exitRecord(exit, this.#cause(), peakMemoryBytes(order.runId));
@@ -268,20 +268,30 @@ export class Instance {
     }
     this.#run = undefined;
     this.#lastWords = this.#completeExit(order, live, record);
-    host.forget(order.runId);
+    this.#forgetWhenStored(order.runId);
     this.dispatch({ type: "gone", exit });
   }
 
+  /** The run directory is the only other place that knows how it ended: it goes when the end is on disk, and not before. */
+  #forgetWhenStored(runId: string): void {
+    const { host, store } = this.#parts;
+    store.flushed().then(
+      () => host.forget(runId),
+      () => undefined, // never rejected
+    );
+  }
+
   /** What it said last is known only when the pump has taken all of it; the machine does not wait for that. */
-  async #completeExit(order: LaunchOrder, live: LiveRun, record: StoredExit): Promise<void> {
+  async #completeExit(order: LaunchOrder, live: LiveRun, record: StoredExit): Promise<StoredExit> {
     const { host, store, lastLines } = this.#parts;
     await Promise.race([live.drained, new Promise<void>((resolve) => host.after(lastLinesMs, resolve))]);
     const lines = await lastLines(order);
-    if (lines.length === 0) return;
+    if (lines.length === 0) return record;
     const complete = { ...record, lastLines: lines };
     store.completeRun(order.runId, complete);
     if (this.#lastExit === record) this.#lastExit = complete;
     this.#changed();
+    return complete;
   }
 
   #storeRun(pid: number): void {

@@ -2,6 +2,7 @@ import { displayName } from "../core/names.ts";
 import { exitedEarly, type PmError, shuttingDown, spawnFailed, superseded, survivors, timedOut } from "../errors.ts";
 import { describeExit } from "./exit-record.ts";
 import type { Instance } from "./instance.ts";
+import type { StoredExit } from "./store.ts";
 import type { TargetView } from "./view.ts";
 
 export type WaitLevel = "accepted" | "started" | "ready";
@@ -30,17 +31,15 @@ export async function reachGoal(instance: Instance, goal: Goal, wait: Wait, sign
   for (;;) {
     const verdict = goal.verb === "stop" ? judgeStop(instance) : judgeStart(instance, goal, wait.level);
     if (verdict === "reached") return undefined;
-    if (verdict !== "not yet") {
-      await instance.lastWords;
-      return verdict();
-    }
+    // By the time that its last words are there it may have been started and have ended again: this is about the end that was seen.
+    if (verdict !== "not yet") return verdict(await instance.lastWords);
     if (timeout.aborted) return timedOut(displayName(instance.name), instance.state, timeoutMs / 1000);
     if (signal.aborted) return shuttingDown();
     await instance.changes.wait(ended);
   }
 }
 
-type Verdict = "reached" | "not yet" | (() => PmError);
+type Verdict = "reached" | "not yet" | ((lastExit: StoredExit | undefined) => PmError);
 
 function judgeStop(instance: Instance): Verdict {
   const { state } = instance.model;
@@ -82,13 +81,11 @@ function judgeStart(instance: Instance, goal: Goal, level: WaitLevel): Verdict {
       return () => superseded(name, "stop");
     case "backoff":
     case "failed":
-      return () => early(instance);
+      return (lastExit) => early(name, lastExit);
   }
 }
 
-function early(instance: Instance): PmError {
-  const name = displayName(instance.name);
-  const exit = instance.lastExit;
+function early(name: string, exit: StoredExit | undefined): PmError {
   if (!exit) return spawnFailed(name, "it ended");
   if (exit.cause === "spawn_failed") return spawnFailed(name, exit.message);
   return exitedEarly(name, describeExit(exit), exit.lastLines);

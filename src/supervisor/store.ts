@@ -27,6 +27,8 @@ export interface Store {
   /** Changes when the event numbers begin anew. */
   readonly epoch: string;
   flush(): void;
+  /** Resolves when all that was said until now is on disk. */
+  flushed(): Promise<void>;
   close(): void;
 }
 

@@ -85,6 +85,10 @@ export class MemoryStore implements Store {
     return { oldest: events[0]?.sequence ?? 0, newest: events.at(-1)?.sequence ?? 0 };
   }
 
+  flushed(): Promise<void> {
+    return Promise.resolve();
+  }
+
   flush(): void {}
 
   close(): void {}

@@ -80,6 +80,18 @@ describe("an instance that ends by itself", () => {
     expect(eventTypes().filter((type) => type === "run_ended").length).toBe(1);
   });
 
+  it("lets its run directory go only when the end is on disk", async () => {
+    const { host, store } = await withWeb();
+    const stored = Promise.withResolvers<void>();
+    store.flushed = () => stored.promise;
+    host.newest.end({ status: 2 });
+    await host.pass(0);
+    expect(host.forgotten).toEqual([]);
+    stored.resolve();
+    await host.pass(0);
+    expect(host.forgotten).toEqual([host.launched[0]?.id]);
+  });
+
   it("at once, again and again, never makes two of it", async () => {
     const host = new FakeHost();
     const { supervisor } = supervised(host);
