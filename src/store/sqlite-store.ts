@@ -86,6 +86,10 @@ export class SqliteStore implements Store {
     return row && parseRun(row);
   }
 
+  listOpenRuns(): StoredRun[] {
+    return this.#read().all("SELECT record, ended FROM run WHERE ended IS NULL ORDER BY number").map(parseRun);
+  }
+
   listRuns(namespace: string, service: string, limit: number): StoredRun[] {
     const newestFirst = "SELECT record, ended FROM run WHERE namespace = ? AND service = ? ORDER BY number DESC LIMIT ?";
     return this.#read().all(newestFirst, namespace, service, limit).map(parseRun);

@@ -1,7 +1,8 @@
-import { displayName, serviceKey } from "../core/names.ts";
+import { displayName, instanceKey, serviceKey } from "../core/names.ts";
 import type { EventLog } from "./event-log.ts";
+import { describeExit } from "./exit-record.ts";
 import type { FoundRun, Host, LiveRun } from "./host.ts";
-import type { Store } from "./store.ts";
+import type { Store, StoredExit } from "./store.ts";
 import type { SupervisedService } from "./supervised-service.ts";
 
 interface Parts {
@@ -30,6 +31,7 @@ export function adoptRuns({ host, store, events, services, log }: Parts): number
     taken.add(slot);
     service.ensureInstance(index).adopt(found);
   }
+  endVanishedRuns(new Set(newestFirst.map(({ order }) => order.runId)), { host, store, events });
   restoreRest({ host, store, services, taken });
   events.append({
     type: "daemon_started",
@@ -50,6 +52,26 @@ function finish(found: FoundRun, { host, store, log }: Pick<Parts, "host" | "sto
     orphaned: () => run?.kill(),
     gone: () => host.forget(runId),
   });
+}
+
+/** Runs of which no directory is left, most likely because the host was started again: nobody can say any more how they ended. */
+function endVanishedRuns(found: ReadonlySet<string>, { host, store, events }: Pick<Parts, "host" | "store" | "events">): void {
+  for (const { id, namespace, service, index, startedAt } of store.listOpenRuns()) {
+    if (found.has(id)) continue;
+    const message = "its run directory is gone: the host was started again, or somebody removed it";
+    const endedAt = host.wallTime();
+    const exit: StoredExit = { cause: "lost", endedAt, uptimeMs: Math.max(0, endedAt - startedAt), peakMemoryBytes: 0, lastLines: [], message };
+    store.endRun(id, exit);
+    const subject = instanceKey(serviceKey(namespace, service), index);
+    events.append({
+      type: "run_ended",
+      subject,
+      runId: id,
+      message: `${displayName(subject)} ${describeExit(exit)}`,
+      exit,
+      attributes: { cause: "lost" },
+    });
+  }
 }
 
 function restoreRest({ host, store, services, taken }: Pick<Parts, "host" | "store" | "services"> & { taken: ReadonlySet<string> }): void {

@@ -17,6 +17,8 @@ export interface Store {
   /** The end of a run that has ended, with its last lines: they are known a little later. */
   completeRun(runId: string, end: StoredExit): void;
   findRun(runId: string): StoredRun | undefined;
+  /** Those that have no end. */
+  listOpenRuns(): StoredRun[];
   /** Newest first. */
   listRuns(namespace: string, service: string, limit: number): StoredRun[];
   appendEvent(event: StoredEvent): void;

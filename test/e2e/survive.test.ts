@@ -134,8 +134,7 @@ describe("pmd", () => {
     expect(isAlive(run?.pid ?? 0)).toBe(true);
     const { runs } = await client.getService({ name: "web", runHistory: 10 });
     expect(runs.at(-1)?.exit).toMatchObject({ cause: Cause.LOST });
-    process.kill(run?.pid ?? 0, "SIGKILL");
-    process.kill(parentOf(run?.pid ?? 0), "SIGKILL");
+    for (const pid of [parentOf(run?.pid ?? 0), run?.pid ?? 0]) process.kill(pid, "SIGKILL");
   });
 });
 

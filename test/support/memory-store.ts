@@ -68,6 +68,10 @@ export class MemoryStore implements Store {
     return run && copy(run);
   }
 
+  listOpenRuns(): StoredRun[] {
+    return copy([...this.#runs.values()].filter((run) => run.end === undefined));
+  }
+
   listRuns(namespace: string, service: string, limit: number): StoredRun[] {
     return copy(this.#runsOf(namespace, service).reverse().slice(0, limit));
   }

@@ -161,6 +161,15 @@ describe("a pmd that starts on what an earlier one left", () => {
     expect([supervisor.services.get("web").view().state, host.alive.length]).toEqual(["running", 1]);
   });
 
+  it("calls a run lost of which nothing is left, as after a boot, and starts the service", async () => {
+    const { host, store } = await left();
+    host.found = [];
+    const { supervisor } = supervised(host, store);
+    await host.pass(2000);
+    expect(supervisor.services.runs("web", 5)).toMatchObject([{}, { end: { cause: "lost" } }]);
+    expect(supervisor.services.get("web").view().state).toBe("running");
+  });
+
   it("ends a run whose service is not known any more, and the older of two runs of one instance", async () => {
     const { host, store } = await left();
     const [mine] = host.found;
