@@ -1,10 +1,9 @@
-import { fstatSync, ftruncateSync, lstatSync, renameSync, rmSync, type Stats, writeSync } from "node:fs";
+import { fstatSync, lstatSync, renameSync, rmSync, type Stats, writeSync } from "node:fs";
 import { devNull } from "node:os";
-import { encodeRecord, type IndexRecord, recordBytes } from "../logs/index-format.ts";
 import { indexPath, rotatedPath } from "../logs/log-file-names.ts";
+import { IndexWriter } from "./index-writer.ts";
 import { closeLog, listRotated, type OpenedLog, type OpenLog, openLog, rejoinLog } from "./open-log.ts";
 import { bytesBeforeRotation, newline } from "./rotation.ts";
-import { wallTimeUs } from "./wall-clock.ts";
 
 // One log and its index, written by nobody else. Every chunk is with the kernel when append returns; nothing waits in memory, so what a kill of
 // the pump can cost is the chunk between its read and its write. No error leaves this file: where the disk does not take the bytes they are
@@ -19,16 +18,11 @@ export interface LogSettings {
   readonly backups: number;
 }
 
-/** Chunks this near to the last one share its index record. */
-const sharedRecordMs = 1;
-const sharedRecordBytes = 64 * 1024;
 const lookAtNameMs = 1000;
 /** Until the next try to write, doubled each time. */
 const leastPauseMs = 50;
 const mostPauseMs = 1000;
 const retryOpenMs = 1000;
-/** A clock that falls back by less than this is being corrected, and time stands still meanwhile; further, and it has been set. */
-const clockStepUs = 10_000_000;
 
 export class LogFile {
   readonly path: string;
@@ -48,10 +42,7 @@ export class LogFile {
   /** Dropped and not yet told in the index. */
   #gapBytes = 0;
   #gapEndsMidLine = false;
-  #recordRun = "";
-  #recordPosition = 0;
-  #recordAt = Number.NEGATIVE_INFINITY;
-  #lastTimeUs = 0;
+  readonly #index = new IndexWriter();
 
   constructor(path: string, settings: LogSettings) {
     this.path = path;
@@ -80,12 +71,7 @@ export class LogFile {
     if (this.path === devNull) return;
     // A new run deserves a new try.
     this.#retryAt = 0;
-    const log = this.#usable(performance.now());
-    if (!log || this.#recordRun === runId) return;
-    this.#recordRun = runId;
-    // Its bytes do not share the record of another's.
-    this.#recordAt = Number.NEGATIVE_INFINITY;
-    this.#record(log, { kind: "run-start", position: this.#end, timeUs: this.#now(), runId });
+    if (this.#usable(performance.now())) this.#index.beginRun(this.#end, runId);
   }
 
   /** Sets the present file aside and begins a new one. Returns its name; undefined: there was nothing in it. */
@@ -119,9 +105,9 @@ export class LogFile {
   close(): boolean {
     this.#rotated(undefined);
     const log = this.#log ?? (this.#gapBytes > 0 ? this.#usable(performance.now()) : undefined);
-    if (log && this.#gapBytes > 0) this.#recordGap(log);
+    if (log) this.#tellGap();
     if (this.#gapBytes > 0) return false;
-    if (log) this.#record(log, { kind: "closed", position: this.#end, timeUs: this.#now() });
+    if (log) this.#index.mark(this.#end, { kind: "closed" });
     this.#forget();
     return true;
   }
@@ -135,7 +121,8 @@ export class LogFile {
   /** Returns how many bytes the disk took. */
   #write(log: OpenLog, bytes: Buffer, runId: string, now: number): number {
     if (bytes.length === 0) return 0;
-    this.#recordChunk(log, runId, now);
+    this.#tellGap();
+    this.#index.chunk(this.#end, runId, now);
     let written = 0;
     try {
       while (written < bytes.length) written += writeSync(log.fd, bytes, written);
@@ -151,40 +138,8 @@ export class LogFile {
     return written;
   }
 
-  #recordChunk(log: OpenLog, runId: string, now: number): void {
-    if (this.#gapBytes > 0) this.#recordGap(log);
-    const shared = now - this.#recordAt < sharedRecordMs && this.#end - this.#recordPosition < sharedRecordBytes && runId === this.#recordRun;
-    if (shared) return;
-    if (!this.#record(log, { kind: "chunk", position: this.#end, timeUs: this.#now(), runId })) return;
-    this.#recordAt = now;
-    this.#recordPosition = this.#end;
-    this.#recordRun = runId;
-  }
-
-  #recordGap(log: OpenLog): void {
-    const gap = { kind: "gap", position: this.#end, timeUs: this.#now(), reason: "dropped", bytes: this.#gapBytes } as const;
-    if (!this.#record(log, gap)) return;
-    this.#gapBytes = 0;
-    this.#recordAt = Number.NEGATIVE_INFINITY;
-  }
-
-  #record(log: OpenLog, record: IndexRecord): boolean {
-    try {
-      if (writeSync(log.index.fd, encodeRecord(record)) === recordBytes) return true;
-      throw new Error("the disk took a part of a record");
-    } catch {
-      this.#recordAt = Number.NEGATIVE_INFINITY;
-      cutToWholeRecords(log.index.fd);
-      return false;
-    }
-  }
-
-  /** Never falls by the small steps in which clocks are corrected. */
-  #now(): number {
-    const now = wallTimeUs();
-    const correcting = now < this.#lastTimeUs && this.#lastTimeUs - now < clockStepUs;
-    if (!correcting) this.#lastTimeUs = now;
-    return this.#lastTimeUs;
+  #tellGap(): void {
+    if (this.#gapBytes > 0 && this.#index.mark(this.#end, { kind: "gap", reason: "dropped", bytes: this.#gapBytes })) this.#gapBytes = 0;
   }
 
   #drop(chunk: Buffer): void {
@@ -219,36 +174,37 @@ export class LogFile {
   #open(): void {
     const known = this.#epoch === undefined ? undefined : { epoch: this.#epoch, end: this.#end };
     const opened = openLog(this.path, known);
-    const log = this.#begin(opened);
+    this.#begin(opened);
     // Known by nobody here, and left in disorder: so by a pump that was killed.
-    if (opened.unclean && !known) this.#record(log, { kind: "gap", position: this.#end, timeUs: this.#now(), reason: "pump_killed", bytes: 0 });
+    if (opened.unclean && !known) this.#index.mark(this.#end, { kind: "gap", reason: "pump_killed", bytes: 0 });
   }
 
-  #begin({ unclean, lastRun, lastTimeUs, ...log }: OpenedLog): OpenLog {
+  #begin({ unclean, lastRun, lastTimeUs, ...log }: OpenedLog): void {
     this.#log = log;
     this.#epoch = log.epoch;
     this.#end = log.base + log.size;
-    this.#recordRun = lastRun;
-    this.#recordAt = Number.NEGATIVE_INFINITY;
-    this.#lastTimeUs = Math.max(this.#lastTimeUs, lastTimeUs);
-    return log;
+    this.#index.continue(log.index.fd, { lastRun, lastTimeUs });
   }
 
-  #lookAtName(log: OpenLog): void {
+  /** Sees whether the names still belong to what is open here, with nothing more and nothing less in it. */
+  #lookAtName({ base, epoch, size, inode, index }: OpenLog): void {
     const file = lookUp(this.path);
-    const intact = file?.ino === log.inode && file.size === log.size && lookUp(indexPath(this.path))?.ino === log.index.inode;
-    if (intact) return;
-    const known = { base: log.base, epoch: log.epoch, end: this.#end };
+    const own = file?.ino === inode && lookUp(indexPath(this.path))?.ino === index.inode;
+    if (own && file.size === size) return;
+    const known = { base, epoch, end: this.#end };
     this.#forget();
-    this.#begin(rejoinLog(this.path, known));
+    // What somebody else has appended is a part of the log now.
+    if (own && file.size > size) this.#begin(openLog(this.path, known));
+    else this.#begin(rejoinLog(this.path, known));
   }
 
   #rotate(log: OpenLog, now: number): string | undefined {
     const aside = rotatedPath(this.path, log.base);
     try {
       this.#lookAtName(log);
-      // Else somebody has begun a new file for us.
-      if (this.#log === log) this.#setAside(log, aside);
+      // Somebody has cut it or begun a new one: then there is less in it, and no need.
+      if (this.#log !== log) return this.#rotated(undefined);
+      this.#setAside(aside);
     } catch {
       // A full or read-only disk takes no new names: better a long file than none.
       this.#rotateNotBefore = now + retryOpenMs;
@@ -259,7 +215,7 @@ export class LogFile {
     return this.#rotated(aside);
   }
 
-  #setAside(log: OpenLog, aside: string): void {
+  #setAside(aside: string): void {
     // The index first: whoever finds it alone knows that the file was to follow.
     renameSync(indexPath(this.path), indexPath(aside));
     try {
@@ -268,7 +224,7 @@ export class LogFile {
       renameSync(indexPath(aside), indexPath(this.path));
       throw error;
     }
-    this.#record(log, { kind: "rotated", position: this.#end, timeUs: this.#now() });
+    this.#index.mark(this.#end, { kind: "rotated" });
     this.#forget();
   }
 
@@ -302,15 +258,6 @@ function removeFile(path: string): number {
   const size = lookUp(path)?.size ?? 0;
   rmSync(path, { force: true });
   return size;
-}
-
-function cutToWholeRecords(fd: number): void {
-  try {
-    const { size } = fstatSync(fd);
-    if (size % recordBytes > 0) ftruncateSync(fd, size - (size % recordBytes));
-  } catch {
-    // The same disk that did not take the record; the next opening cuts it.
-  }
 }
 
 /** Nobody has cut it, or removed it. */

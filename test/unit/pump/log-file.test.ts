@@ -210,6 +210,18 @@ test("a file that was replaced by another is continued", async () => {
   expect(readIndex(file.path)[0]).toMatchObject({ kind: "header", position: 4 });
 });
 
+test("what somebody else appends is a part of the log, and costs no times", async () => {
+  await using dir = makeTempDir();
+  const file = openFile(dir);
+  write(file, "one\n");
+  const [, first] = readIndex(file.path);
+  appendFileSync(file.path, "a note\n");
+  write(file, "two\n");
+  file.close();
+  expect(wholeLog(file.path).toString()).toBe("one\na note\ntwo\n");
+  expect(readIndex(file.path).slice(1)).toMatchObject([first, { kind: "chunk", position: 11 }, { kind: "closed", position: 15 }]);
+});
+
 test("a file that was cut while no pump was there keeps its positions growing", async () => {
   await using dir = makeTempDir();
   const before = openFile(dir);
