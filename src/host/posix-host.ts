@@ -46,7 +46,7 @@ export class PosixHost implements Host {
     this.#trashDir = join(runtimeDir, "trash");
     mkdirSync(this.#runsDir, { recursive: true, mode: 0o711 });
     mkdirSync(this.#trashDir, { recursive: true, mode: 0o700 });
-    for (const name of readdirSync(this.#trashDir)) this.#remove(join(this.#trashDir, name));
+    for (const name of readdirSync(this.#trashDir)) void this.#remove(join(this.#trashDir, name));
     this.cgroups = cgroups === "auto" ? findCgroupRoot(id) : { available: false, reason: "switched off" };
     if (this.cgroups.available) sweepCgroups(this.cgroups.root, this.#runsDir);
     this.#setsid = findProgram("setsid");
@@ -58,6 +58,7 @@ export class PosixHost implements Host {
       shimPath: installScript(runtimeDir, "shim"),
       cgroupRoot: this.cgroups.available ? this.cgroups.root : "",
       wanted: spareRuns,
+      discard: (directory) => this.#discard(directory),
     });
   }
 
@@ -101,7 +102,7 @@ export class PosixHost implements Host {
       const spec = readSpec(directory);
       if (spec && spec.runId === name) return [found(spec)];
       this.#log("a run directory without a readable spec was removed", { directory });
-      this.#discard(directory);
+      void this.#discard(directory);
       return [];
     });
   }
@@ -114,7 +115,7 @@ export class PosixHost implements Host {
       // Nothing of an earlier boot can be alive, whatever its pids are called now.
       setImmediate(() => {
         run.nothingToDrain();
-        this.#discard(directory);
+        void this.#discard(directory);
         listener.gone({ kind: "lost", endedAt: this.wallTime(), uptimeMs: 0, message: "the host was started again" });
       });
       return run;
@@ -133,7 +134,7 @@ export class PosixHost implements Host {
       () => {
         this.#runs.delete(runId);
         if (run.cgroup) removeCgroup(run.cgroup);
-        this.#discard(run.directory);
+        void this.#discard(run.directory);
       },
       () => undefined, // never rejected
     );
@@ -204,19 +205,24 @@ export class PosixHost implements Host {
     return shimOrderText({ argv, environment, workingDirectory, softOpenFiles, setsid: this.#setsid, env: this.#env });
   }
 
-  /** First under another name, so that a kill in the middle leaves no half of a run. */
-  #discard(directory: string): void {
+  /** First under another name, so that a kill in the middle leaves no half of a run. Resolves when it has been removed. */
+  async #discard(directory: string): Promise<void> {
     const trash = join(this.#trashDir, basename(directory));
     try {
       renameSync(directory, trash);
     } catch {
       return; // it is gone already
     }
-    this.#remove(trash);
+    await this.#remove(trash);
   }
 
-  #remove(path: string): void {
-    rm(path, { recursive: true, force: true }).catch((error: Error) => this.#log("cannot remove trash", { path, error: error.message }));
+  /** Never fails: what cannot be removed is tried again by the next pmd. A shim on its way out may still write into it. */
+  async #remove(path: string): Promise<void> {
+    try {
+      await rm(path, { recursive: true, force: true, maxRetries: 3 });
+    } catch (error) {
+      this.#log("cannot remove trash", { path, error: (error as Error).message });
+    }
   }
 }
 

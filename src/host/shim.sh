@@ -27,6 +27,10 @@ printf '%s\n' "$$" >shim
 status=$?
 
 # It never came so far as to begin: nobody waits for this.
-[ -e pid ] || [ "$status" = 125 ] || exit 0
-until printf '%s\n' "$status" >exit; do sleep 1; done
+[ -e pid ] || { [ -e order ] && [ "$status" = 125 ]; } || exit 0
+# A full disk passes; a directory that was removed does not come back.
+until printf '%s\n' "$status" >exit; do
+  [ -e spec.json ] || exit 0
+  sleep 1
+done
 while ! read -r word <&5; do :; done

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { makeCgroup, removeCgroup } from "./cgroup.ts";
@@ -23,6 +23,8 @@ export interface SpareSettings {
   readonly cgroupRoot: string;
   /** How many are kept. */
   readonly wanted: number;
+  /** Takes a directory away at once, and resolves when it has been removed. */
+  readonly discard: (directory: string) => Promise<void>;
 }
 
 /** Under load so many are made at once. */
@@ -42,7 +44,7 @@ export class SpareRuns {
   constructor(settings: SpareSettings) {
     this.#settings = settings;
     mkdirSync(settings.folder, { recursive: true, mode: 0o711 });
-    for (const name of readdirSync(settings.folder)) removeLeftover(join(settings.folder, name));
+    for (const name of readdirSync(settings.folder)) void this.#discardLeftover(join(settings.folder, name));
     void this.#fill();
   }
 
@@ -58,7 +60,7 @@ export class SpareRuns {
 
   close(): void {
     this.#closed = true;
-    for (const spare of this.#ready.splice(0)) this.#discard(spare);
+    for (const spare of this.#ready.splice(0)) void this.#discard(spare);
   }
 
   async #fill(): Promise<void> {
@@ -79,7 +81,7 @@ export class SpareRuns {
   #offer(spare: SpareRun): void {
     const waiting = this.#waiting.shift();
     if (waiting) waiting.resolve(spare);
-    else if (this.#closed) this.#discard(spare);
+    else if (this.#closed) void this.#discard(spare);
     else this.#ready.push(spare);
   }
 
@@ -97,25 +99,30 @@ export class SpareRuns {
     });
   }
 
-  #discard({ directory, cgroup, go }: SpareRun): void {
+  async #discard({ directory, cgroup, go }: SpareRun): Promise<void> {
+    await this.#settings.discard(directory);
     closeSync(go);
-    rmSync(directory, { recursive: true, force: true });
     // Its process needs a moment to leave; what cannot be removed now is swept by the next pmd.
     if (cgroup) removeCgroup(cgroup);
+  }
+
+  /**
+   * The shim of an earlier pmd has gone with it, unless it still waits for the other end of its FIFO to be opened at all; so that is held open
+   * until the FIFO is gone, and then closed without a word.
+   */
+  async #discardLeftover(directory: string): Promise<void> {
+    let go: number | undefined;
+    try {
+      go = openGo(directory);
+    } catch {
+      // It was not made so far.
+    }
+    await this.#settings.discard(directory);
+    if (go !== undefined) closeSync(go);
   }
 }
 
 /** For reading too, so that it does not wait for the shim to open its end. */
 function openGo(directory: string): number {
   return openSync(join(directory, "go"), constants.O_RDWR | constants.O_NONBLOCK);
-}
-
-/** The shim of an earlier pmd has gone with it, unless it still waits for the other end of its FIFO to be opened at all. */
-function removeLeftover(directory: string): void {
-  try {
-    closeSync(openGo(directory));
-  } catch {
-    // It was not made so far.
-  }
-  rmSync(directory, { recursive: true, force: true });
 }
