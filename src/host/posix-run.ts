@@ -18,7 +18,7 @@ import { isMember, isShim, isTreeEmpty, killTree, type RunTree, treePids } from 
 //
 // Inotify says when to look; a slow clock looks all the same, for inotify has limits and queues that overflow.
 
-const slowLookMs = 2000;
+const slowLookMs = 5000;
 const proofLookMs = 10;
 /** A shim that has not said its pid by then never lived: pmd died between publishing the directory and starting it. */
 const neverStartedMs = 2000;

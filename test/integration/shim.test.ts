@@ -19,7 +19,12 @@ describe.each(shells)("under %s, a shim that waits", (shell) => {
     const directory = temp.path;
     await runProgram(["mkfifo", ...["out", "err", "ack", "go"].map((name) => join(directory, name))]);
     const [program = "sh", ...args] = command;
-    const shim = spawn(program, [...args, resolve("src/host/shim.sh"), directory, cgroup], { detached: true, stdio: "ignore", env: {} });
+    const shim = spawn(program, [...args, resolve("src/host/shim.sh"), directory, cgroup], {
+      cwd: directory,
+      detached: true,
+      stdio: "ignore",
+      env: {},
+    });
     const go = openSync(join(directory, "go"), constants.O_RDWR | constants.O_NONBLOCK);
     await eventually(() => existsSync(join(directory, "shim")));
     const gone = () => eventually(() => shim.exitCode !== null || shim.signalCode !== null);
