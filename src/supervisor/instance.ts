@@ -44,8 +44,8 @@ export interface MeasuredRun {
   readonly restarts: number;
 }
 
-/** How long the last lines of a run are waited for. */
-const lastLinesMs = 1000;
+/** How long the last lines of a run are waited for: a pump that is just being started has them soon. */
+const lastLinesMs = 5000;
 
 /** One slot of a service, and the only writer of its state. */
 export class Instance {
