@@ -131,7 +131,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     if (host.isIdle) await requestExit(settings.runtimeDir, AbortSignal.timeout(closeGraceMs)).catch(() => undefined);
     await sampler.close();
     services.close();
-    host.close();
+    await host.close();
     store.close();
     for (const lock of locks) lock.release();
   }

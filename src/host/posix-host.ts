@@ -150,9 +150,10 @@ export class PosixHost implements Host {
     await Promise.all([...this.#runs.values()].map((run) => run.drained));
   }
 
-  close(): void {
-    this.#spares.close();
+  /** Runs go on; what was only made ahead goes. */
+  async close(): Promise<void> {
     for (const run of this.#runs.values()) run.close();
+    await this.#spares.close();
     if (this.cgroups.available) removeEmptyCgroup(this.cgroups.root);
   }
 

@@ -2,8 +2,9 @@ import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, mkdirSync, openSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { makeCgroup, removeCgroup } from "./cgroup.ts";
+import { isPopulated, makeCgroup, removeCgroup } from "./cgroup.ts";
 
 /** A run directory with its FIFOs, and its shim waiting in it: all of a start that does not depend on what is started. */
 export interface SpareRun {
@@ -38,34 +39,41 @@ export class SpareRuns {
   readonly #settings: SpareSettings;
   #ready: SpareRun[] = [];
   #waiting: PromiseWithResolvers<SpareRun>[] = [];
-  #filling = false;
+  #filling: Promise<void> | undefined;
   #closed = false;
 
   constructor(settings: SpareSettings) {
     this.#settings = settings;
     mkdirSync(settings.folder, { recursive: true, mode: 0o711 });
     for (const name of readdirSync(settings.folder)) void this.#discardLeftover(join(settings.folder, name));
-    void this.#fill();
+    this.#fillUp();
   }
 
   /** Rejects when none can be made. */
   take(): Promise<SpareRun> {
     const spare = this.#ready.shift();
-    if (this.#ready.length < this.#settings.wanted / 2) void this.#fill();
+    if (this.#ready.length < this.#settings.wanted / 2) this.#fillUp();
     if (spare) return Promise.resolve(spare);
     const waiting = Promise.withResolvers<SpareRun>();
     this.#waiting.push(waiting);
     return waiting.promise;
   }
 
-  close(): void {
+  /** Resolves when nothing is left of those that were not taken. */
+  async close(): Promise<void> {
     this.#closed = true;
-    for (const spare of this.#ready.splice(0)) void this.#discard(spare);
+    await this.#filling;
+    await Promise.all(this.#ready.splice(0).map((spare) => this.#discard(spare)));
+  }
+
+  #fillUp(): void {
+    if (this.#closed) return;
+    this.#filling ??= this.#fill().finally(() => {
+      this.#filling = undefined;
+    });
   }
 
   async #fill(): Promise<void> {
-    if (this.#filling || this.#closed) return;
-    this.#filling = true;
     try {
       do {
         const count = Math.min(mostAtOnce, Math.max(this.#settings.wanted - this.#ready.length, 2 * this.#waiting.length));
@@ -73,15 +81,12 @@ export class SpareRuns {
       } while (this.#waiting.length > 0 && !this.#closed);
     } catch (error) {
       for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
-    } finally {
-      this.#filling = false;
     }
   }
 
   #offer(spare: SpareRun): void {
     const waiting = this.#waiting.shift();
     if (waiting) waiting.resolve(spare);
-    else if (this.#closed) void this.#discard(spare);
     else this.#ready.push(spare);
   }
 
@@ -102,8 +107,10 @@ export class SpareRuns {
   async #discard({ directory, cgroup, go }: SpareRun): Promise<void> {
     await this.#settings.discard(directory);
     closeSync(go);
-    // Its process needs a moment to leave; what cannot be removed now is swept by the next pmd.
-    if (cgroup) removeCgroup(cgroup);
+    if (cgroup === "") return;
+    // Its process needs a moment to leave; a group that cannot be removed now is swept by the next pmd.
+    for (let looks = 0; isPopulated(cgroup) && looks < 100; looks++) await sleep(5);
+    removeCgroup(cgroup);
   }
 
   /**

@@ -145,6 +145,7 @@ export class TestDaemon implements AsyncDisposable {
         if (left.every(({ pid }) => pid === pump)) signal(left, "SIGTERM");
         return left.length === 0;
       });
+      if (this.#cgroup !== undefined && existsSync(this.#cgroup)) throw new Error(`${this.#cgroup} is still there`);
     } catch (error) {
       const left = this.#processes().map(({ pid, command }) => `  ${pid} ${command}`);
       const story = [`the test leaves something behind: ${error}`, ...left, this.log].join("\n");
