@@ -8,6 +8,7 @@ import type { EventLog } from "./event-log.ts";
 import { describeExit, exitRecord } from "./exit-record.ts";
 import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "./host.ts";
 import type { StartGate } from "./start-gate.ts";
+import { restingOf, stateEvents } from "./state-events.ts";
 import type { Store, StoredExit } from "./store.ts";
 import type { InstanceView, StateWord } from "./view.ts";
 import { Wake } from "./wake.ts";
@@ -313,38 +314,15 @@ export class Instance {
   }
 
   #tell(before: InstanceModel): void {
-    const from = before.state.phase;
     const { state } = this.#model;
     const { host, events, store } = this.#parts;
-    const shown = displayName(this.name);
-    if (from !== state.phase) {
+    for (const event of stateEvents(this.name, before.state, state, () => this.survivors())) events.append(event);
+    if (before.state.phase !== state.phase) {
       this.#stateSince = host.wallTime();
-      events.append({
-        type: "state_changed",
-        subject: this.name,
-        message: `${shown}: ${from} → ${state.phase}`,
-        attributes: { from, to: state.phase },
-      });
-      const rests = state.phase === "exited" || state.phase === "failed";
-      store.saveResting(this.name, rests ? { phase: state.phase, reason: this.#reason(), bootId: host.bootId } : undefined);
+      store.saveResting(this.name, restingOf(state, host.bootId));
     }
-    if (state.phase === "failed" && from !== "failed") {
-      events.append({
-        type: "gave_up",
-        subject: this.name,
-        message: `${shown} will not be started again: ${state.reason}`,
-        attributes: { reason: state.reason },
-      });
-    }
-    if (state.phase === "stopping" && state.kills > 1) this.#tellSurvivors();
     this.#noteCrashLoop();
     this.#changed();
-  }
-
-  #tellSurvivors(): void {
-    const pids = this.survivors().join(" ");
-    const message = `${displayName(this.name)}: SIGKILL did not end ${pids}`;
-    this.#parts.events.append({ type: "survivors", subject: this.name, message, attributes: { pids } });
   }
 
   #noteCrashLoop(): void {
@@ -359,11 +337,6 @@ export class Instance {
   /** What is left of it after it was killed. */
   survivors(): number[] {
     return this.#run?.live.pids() ?? [];
-  }
-
-  #reason(): string {
-    const { state } = this.#model;
-    return state.phase === "failed" ? state.reason : "";
   }
 
   #facts(): InstanceFacts {
