@@ -48,3 +48,13 @@ export function supervised(host = new FakeHost(), store = new MemoryStore()) {
   const eventTypes = () => services.events.read(services.events.oldestCursor, 10_000).events.map(({ type }) => type);
   return { supervisor, services, host, store, eventTypes };
 }
+
+export const web = { namespace: "default", name: "web", spec: plainSpec() };
+
+/** A supervisor with one service, which runs. */
+export async function withWeb(spec = plainSpec()) {
+  const all = supervised();
+  await all.supervisor.create({ ...web, spec }, accepted, never);
+  await all.host.pass(2000);
+  return all;
+}

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { findProcesses } from "./find-processes.ts";
+import { type FoundProcess, findProcesses } from "./find-processes.ts";
 
 const tiersWithPrograms = ["e2e", "chaos"];
 
@@ -32,11 +32,20 @@ function build(directory: string): string {
 
 function endEverything(place: string): string[] {
   const ended = new Set<string>();
-  for (let left = findProcesses([place]); left.length > 0; left = findProcesses([place])) {
+  for (let left = findLeft(place); left.length > 0; left = findLeft(place)) {
     for (const { pid, command } of left) {
       ended.add(`${pid} ${command}`);
-      process.kill(pid, "SIGKILL");
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended since it was found.
+      }
     }
   }
   return [...ended];
+}
+
+/** The workers that ran the tests have the place in their environment too, and may still be on their way out. */
+function findLeft(place: string): FoundProcess[] {
+  return findProcesses([place]).filter(({ command }) => !command.includes("node_modules/vitest/"));
 }

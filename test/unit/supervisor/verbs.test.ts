@@ -1,16 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FakeHost, settled } from "../../support/fake-host.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
-import { accepted, named, never, plainSpec, ready, supervised } from "../../support/supervised.ts";
-
-const web = { namespace: "default", name: "web", spec: plainSpec() };
-
-async function withWeb(spec = plainSpec()) {
-  const all = supervised();
-  await all.supervisor.create({ ...web, spec }, accepted, never);
-  await all.host.pass(2000);
-  return all;
-}
+import { accepted, named, never, plainSpec, ready, supervised, web, withWeb } from "../../support/supervised.ts";
 
 describe("create", () => {
   it("starts the service and answers when it has been alive for the settle time", async () => {
