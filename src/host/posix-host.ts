@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
@@ -40,8 +40,10 @@ export class PosixHost implements Host {
   readonly #log: HostSettings["log"];
   readonly #runs = new Map<string, PosixRun>();
 
-  constructor({ runtimeDir, id, cgroups, log }: HostSettings) {
+  constructor({ id, cgroups, log, ...settings }: HostSettings) {
     this.#log = log;
+    // The kernel calls a directory by its real name, and processes are known by the directory they stand in.
+    const runtimeDir = realpathSync(settings.runtimeDir);
     this.#runsDir = join(runtimeDir, "runs");
     this.#trashDir = join(runtimeDir, "trash");
     mkdirSync(this.#runsDir, { recursive: true, mode: 0o711 });

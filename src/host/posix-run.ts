@@ -7,7 +7,8 @@ import type { RunExit } from "../core/state.ts";
 import type { LiveRun, RunListener } from "../supervisor/host.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
 import { type RunSpecFile, wholeLine } from "./run-files.ts";
-import { isMember, isShim, isTreeEmpty, killTree, type RunTree, treePids } from "./run-tree.ts";
+import { isMember, isShim, isTreeEmpty, killTree, type RunTree, standsAnybodyIn, treePids } from "./run-tree.ts";
+import { openGo } from "./spare-runs.ts";
 
 // One run, from the moment its directory is published until nothing of it is left. What is true is what the directory and /proc say;
 // this object only looks, whenever something stirs there, and tells its listener each fact once:
@@ -20,8 +21,10 @@ import { isMember, isShim, isTreeEmpty, killTree, type RunTree, treePids } from 
 
 const slowLookMs = 5000;
 const proofLookMs = 10;
-/** A shim that has not said its pid by then never lived: pmd died between publishing the directory and starting it. */
-const neverStartedMs = 2000;
+/** A shim that goes without a word stirs nothing in its directory. */
+const startLookMs = 100;
+/** If there is no word of a shim by then, it is asked whether there is one at all. */
+const silentShimMs = 2000;
 
 export class PosixRun implements LiveRun {
   readonly id: string;
@@ -30,7 +33,7 @@ export class PosixRun implements LiveRun {
   readonly #spec: RunSpecFile;
   readonly #listener: RunListener;
   readonly #foundAt = performance.now();
-  /** A run that this pmd has started has its word still in the FIFO until the shim has read it. */
+  /** Held until the shim has its own end: it would wait for ever for somebody to open this one, and a word in a FIFO that nobody holds is gone. */
   #go: number | undefined;
   readonly #adopted: boolean;
   #shim: number | undefined;
@@ -51,7 +54,7 @@ export class PosixRun implements LiveRun {
     this.#spec = spec;
     this.#listener = listener;
     this.#adopted = go === undefined;
-    this.#go = go;
+    this.#go = go ?? openGoIfThere(directory);
     this.#watch(directory);
     this.#lookLater();
   }
@@ -142,9 +145,11 @@ export class PosixRun implements LiveRun {
 
   #lookForShim(): void {
     this.#shim ??= this.#readNumber("shim");
+    if (this.#shim !== undefined) this.#closeGo();
     if (this.#shimEnded) return;
     if (this.#shim !== undefined) this.#shimEnded = !isShim(this.#shim, this.directory);
-    else this.#shimEnded = performance.now() - this.#foundAt > neverStartedMs;
+    // A machine may be so busy that a shim has not come to its first word; or pmd died before it was made.
+    else if (performance.now() - this.#foundAt > silentShimMs) this.#shimEnded = !standsAnybodyIn(this.directory);
   }
 
   #lookForProcess(): void {
@@ -153,7 +158,6 @@ export class PosixRun implements LiveRun {
     const pid = this.#readNumber("pid");
     if (pid === undefined) return;
     this.#pid = pid;
-    this.#closeGo();
     this.#spawnedAt = performance.now();
     this.#listener.spawned(pid);
     const asked = this.#asked;
@@ -261,11 +265,24 @@ export class PosixRun implements LiveRun {
 
   #lookLater(): void {
     clearTimeout(this.#timer);
-    const delay = this.#exit && this.#state !== "gone" ? proofLookMs : slowLookMs;
     this.#timer = setTimeout(() => {
       this.#lookLater();
       this.look();
-    }, delay).unref();
+    }, this.#lookAgainMs).unref();
+  }
+
+  get #lookAgainMs(): number {
+    if (this.#state === "gone") return slowLookMs;
+    if (this.#exit) return proofLookMs;
+    return this.#pid === undefined ? startLookMs : slowLookMs;
+  }
+}
+
+function openGoIfThere(directory: string): number | undefined {
+  try {
+    return openGo(directory);
+  } catch {
+    return undefined; // half a directory
   }
 }
 

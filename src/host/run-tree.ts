@@ -57,3 +57,8 @@ export function isMember(tree: RunTree, pid: number): boolean {
 export function isShim(pid: number, directory: string): boolean {
   return readStat(pid) !== undefined && readWorkingDirectory(pid) === directory;
 }
+
+/** Its shim may be on its way to its first word. */
+export function standsAnybodyIn(directory: string): boolean {
+  return listPids().some((pid) => isShim(pid, directory));
+}

@@ -130,6 +130,6 @@ export class SpareRuns {
 }
 
 /** For reading too, so that it does not wait for the shim to open its end. */
-function openGo(directory: string): number {
+export function openGo(directory: string): number {
   return openSync(join(directory, "go"), constants.O_RDWR | constants.O_NONBLOCK);
 }

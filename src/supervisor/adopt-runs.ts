@@ -1,8 +1,8 @@
 import { displayName, instanceKey, serviceKey } from "../core/names.ts";
 import type { EventLog } from "./event-log.ts";
-import { describeExit } from "./exit-record.ts";
+import { describeExit, exitRecord } from "./exit-record.ts";
 import type { FoundRun, Host, LiveRun } from "./host.ts";
-import type { Store, StoredExit } from "./store.ts";
+import type { Store, StoredExit, StoredRun } from "./store.ts";
 import type { SupervisedService } from "./supervised-service.ts";
 
 interface Parts {
@@ -25,7 +25,7 @@ export function adoptRuns({ host, store, events, services, log }: Parts): number
     const service = services.get(serviceKey(namespace, name));
     const slot = `${namespace}/${name}#${index}`;
     if (!service || taken.has(slot) || store.findRun(found.order.runId)?.end) {
-      finish(found, { host, store, log });
+      finish(found, { host, store, events, services, log });
       continue;
     }
     taken.add(slot);
@@ -41,37 +41,45 @@ export function adoptRuns({ host, store, events, services, log }: Parts): number
   return taken.size;
 }
 
-/** Nobody wants this run: it is ended if it lives, and its directory goes. */
-function finish(found: FoundRun, { host, store, log }: Pick<Parts, "host" | "store" | "log">): void {
-  const { runId, namespace, service, index } = found.order;
-  const recorded = store.findRun(runId)?.end !== undefined;
-  if (!recorded) log("a run that belongs to no instance is being ended", { runId, instance: displayName(`${namespace}/${service}#${index}`) });
+/** Nobody wants this run: it is ended if it lives, its end is recorded if its service is known, and then its directory goes. */
+function finish(found: FoundRun, { host, store, events, services, log }: Parts): void {
+  const { runId, namespace, service, index, generation } = found.order;
+  const known = store.findRun(runId);
+  if (!known?.end) log("a run that belongs to no instance is being ended", { runId, instance: displayName(`${namespace}/${service}#${index}`) });
   let run: LiveRun | undefined;
   run = host.adopt(found, {
     spawned: () => run?.kill(),
     orphaned: () => run?.kill(),
-    gone: () => host.forget(runId),
+    gone: (exit) => {
+      if (!known?.end && services.has(serviceKey(namespace, service))) {
+        const open = known ?? { id: runId, namespace, service, index, generation, pid: run?.pid ?? 0, startedAt: found.startedAt };
+        if (!known) store.beginRun(open);
+        recordEnd(open, exitRecord(exit, undefined, 0), { store, events });
+      }
+      store.flushed().then(
+        () => host.forget(runId),
+        () => undefined, // never rejected
+      );
+    },
   });
 }
 
 /** Runs of which no directory is left, most likely because the host was started again: nobody can say any more how they ended. */
 function endVanishedRuns(found: ReadonlySet<string>, { host, store, events }: Pick<Parts, "host" | "store" | "events">): void {
-  for (const { id, namespace, service, index, startedAt } of store.listOpenRuns()) {
-    if (found.has(id)) continue;
+  for (const run of store.listOpenRuns()) {
+    if (found.has(run.id)) continue;
     const message = "its run directory is gone: the host was started again, or somebody removed it";
     const endedAt = host.wallTime();
-    const exit: StoredExit = { cause: "lost", endedAt, uptimeMs: Math.max(0, endedAt - startedAt), peakMemoryBytes: 0, lastLines: [], message };
-    store.endRun(id, exit);
-    const subject = instanceKey(serviceKey(namespace, service), index);
-    events.append({
-      type: "run_ended",
-      subject,
-      runId: id,
-      message: `${displayName(subject)} ${describeExit(exit)}`,
-      exit,
-      attributes: { cause: "lost" },
-    });
+    const uptimeMs = Math.max(0, endedAt - run.startedAt);
+    recordEnd(run, { cause: "lost", endedAt, uptimeMs, peakMemoryBytes: 0, lastLines: [], message }, { store, events });
   }
+}
+
+function recordEnd({ id, namespace, service, index }: StoredRun, exit: StoredExit, { store, events }: Pick<Parts, "store" | "events">): void {
+  store.endRun(id, exit);
+  const subject = instanceKey(serviceKey(namespace, service), index);
+  const message = `${displayName(subject)} ${describeExit(exit)}`;
+  events.append({ type: "run_ended", subject, runId: id, message, exit, attributes: { cause: exit.cause } });
 }
 
 function restoreRest({ host, store, services, taken }: Pick<Parts, "host" | "store" | "services"> & { taken: ReadonlySet<string> }): void {

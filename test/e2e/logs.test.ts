@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ConnectError } from "@connectrpc/connect";
 import { expect, it } from "vitest";
 import { LogService, LogStream } from "../../gen/pm/v1/log_service_pb.ts";
+import { RestartPolicy_Mode } from "../../gen/pm/v1/service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { startDaemon } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
@@ -92,7 +93,9 @@ it("bytes that are no text are kept on disk and sent as they are, and a deleted 
 it("what a failed start said last is in the answer", async () => {
   await using daemon = await startDaemon();
   const client = daemon.client(SupervisorService);
-  const { results } = await client.createService({ name: "bad", spec: shell(daemon, "echo chatter; echo 'the disk is on fire' >&2; exit 3") });
+  const restart = { policy: RestartPolicy_Mode.NEVER };
+  const spec = shell(daemon, "echo chatter; echo 'the disk is on fire' >&2; exit 3", { restart });
+  const { results } = await client.createService({ name: "bad", spec });
   expect(results[0]?.problem).toMatchObject({ reason: "EXITED_EARLY", lastLines: ["the disk is on fire"] });
   const { runs } = await client.getService({ name: "bad", runHistory: 1 });
   expect(runs[0]?.exit).toMatchObject({ code: 3 });

@@ -170,9 +170,12 @@ describe("a pmd that starts on what an earlier one left", () => {
       mine,
       { ...mine, order: { ...mine.order, runId: "stranger", service: "gone" } },
     ];
-    supervised(host, store);
+    const { supervisor, eventTypes } = supervised(host, store);
     await host.pass(10);
     expect(host.alive.map(({ id }) => id)).toEqual([mine.order.runId]);
     expect(host.forgotten.sort()).toEqual(["older", "stranger"]);
+    // The older one was of a service that there is: its end is a fact like any other.
+    expect(supervisor.services.runs("web", 5).find(({ id }) => id === "older")).toMatchObject({ end: { cause: "signalled", signal: "SIGKILL" } });
+    expect(eventTypes().filter((type) => type === "run_ended").length).toBe(1);
   });
 });

@@ -1,0 +1,108 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { expect, it } from "vitest";
+import type { RunExit } from "../../src/core/state.ts";
+import { PosixHost } from "../../src/host/posix-host.ts";
+import { readBootId } from "../../src/host/process-table.ts";
+import type { LaunchOrder, LiveRun } from "../../src/supervisor/host.ts";
+import { eventually } from "../support/eventually.ts";
+import { findProcesses } from "../support/find-processes.ts";
+import { runProgram } from "../support/run-program.ts";
+import { plainSpec } from "../support/supervised.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+
+it("a shim that comes only after its pmd has been killed is let go by the next one, and its run is lost", async () => {
+  await using rig = new HostRig();
+  const directory = join(rig.runtimeDir, "runs", "run1");
+  mkdirSync(directory);
+  await runProgram(["mkfifo", ...["out", "err", "ack", "go"].map((name) => join(directory, name))]);
+  const logs = { stdout: "/dev/null", stderr: "/dev/null", rotateBytes: 0, backups: 0 };
+  const { definition, ...order } = rig.order("run1", "exit 7");
+  writeFileSync(join(directory, "spec.json"), JSON.stringify({ ...order, bootId: readBootId(), startedAt: 0, cgroup: "", logs, definition }));
+  writeFileSync(join(directory, "order"), "exit 7\n");
+  const run = rig.adopt("run1");
+  // It would wait for ever for somebody to hold the other end of its FIFO.
+  const shim = spawn("/bin/sh", [resolve("src/host/shim.sh"), directory, ""], { cwd: directory, detached: true, stdio: "ignore" });
+  expect(await run.gone).toMatchObject({ kind: "lost" });
+  await eventually(() => shim.exitCode !== null);
+});
+
+it("a runtime directory that is reached by a symbolic link is the same, and no shim in it is taken for lost", async () => {
+  await using rig = new HostRig("link");
+  const run = rig.launch("run1", "until [ -e go ]; do sleep 0.01; done; exit 7");
+  await eventually(() => run.live.pid !== undefined);
+  // Looked at again, as after five seconds.
+  rig.touch("run1");
+  await eventually(() => existsSync(join(rig.runtimeDir, "runs", "run1", "touched")));
+  expect(run.live.shimLost).toBe(false);
+  const again = rig.adopt("run1");
+  await eventually(() => again.live.pid !== undefined);
+  expect(again.live.shimLost).toBe(false);
+  writeFileSync(join(rig.root, "go"), "");
+  expect(await again.gone).toMatchObject({ kind: "ended", status: 7 });
+});
+
+/** A host without a pump, on a directory of its own. */
+class HostRig implements AsyncDisposable {
+  readonly #dir = makeTempDir();
+  readonly root = this.#dir.path;
+  readonly runtimeDir: string;
+  readonly #hosts: PosixHost[] = [];
+
+  constructor(by: "path" | "link" = "path") {
+    const real = join(this.root, "run");
+    mkdirSync(real);
+    this.runtimeDir = by === "path" ? real : join(this.root, "link");
+    if (by === "link") symlinkSync(real, this.runtimeDir);
+    mkdirSync(join(real, "runs"));
+  }
+
+  order(runId: string, line: string): LaunchOrder {
+    const { process, ...spec } = plainSpec();
+    const command = { argv: [], shell: line, args: [] };
+    const definition = { spec: { ...spec, process: { ...process, command, workingDirectory: this.root } }, source: "" };
+    const place = { namespace: "default", service: "web", index: 0, instances: 1, generation: 1 };
+    return { runId, ...place, stdoutPath: "/dev/null", stderrPath: "/dev/null", definition };
+  }
+
+  launch(runId: string, line: string) {
+    return this.#listen((listener) => this.#host().launch(this.order(runId, line), listener));
+  }
+
+  /** As the next pmd does. */
+  adopt(runId: string) {
+    const host = this.#host();
+    return this.#listen((listener) => {
+      const found = host.findRuns().find(({ order }) => order.runId === runId);
+      if (!found) throw new Error(`${runId} was not found`);
+      return host.adopt(found, listener);
+    });
+  }
+
+  touch(runId: string): void {
+    writeFileSync(join(this.runtimeDir, "runs", runId, "touched"), "");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const host of this.#hosts) await host.close();
+    await eventually(() => {
+      const left = findProcesses([this.root]);
+      for (const { pid } of left) process.kill(pid, "SIGKILL");
+      return left.length === 0;
+    });
+    await this.#dir[Symbol.asyncDispose]();
+  }
+
+  #host(): PosixHost {
+    const host = new PosixHost({ runtimeDir: this.runtimeDir, id: "test", cgroups: "off", log: () => undefined });
+    this.#hosts.push(host);
+    return host;
+  }
+
+  #listen(begin: (listener: Parameters<PosixHost["launch"]>[1]) => LiveRun) {
+    const gone = Promise.withResolvers<RunExit>();
+    const live = begin({ spawned: () => undefined, orphaned: () => undefined, gone: gone.resolve });
+    return { live, gone: gone.promise };
+  }
+}
