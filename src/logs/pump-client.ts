@@ -90,11 +90,14 @@ async function ask(runtimeDir: string, request: PumpRequest, signal?: AbortSigna
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, randomBytes(8).toString("hex"));
   const timeout = AbortSignal.timeout(requestTimeoutMs);
-  const answered = waitForFile(directory, `${path}.done`, signal ? AbortSignal.any([signal, timeout]) : timeout);
-  try {
+  const publish = async () => {
     await writeFile(`${path}.new`, JSON.stringify(request), { mode: 0o600 });
     await rename(`${path}.new`, `${path}.json`);
-    const answer = JSON.parse(await answered) as PumpAnswer;
+  };
+  try {
+    const waiting = waitForFile(directory, `${path}.done`, signal ? AbortSignal.any([signal, timeout]) : timeout);
+    const [answered] = await Promise.all([waiting, publish()]);
+    const answer = JSON.parse(answered) as PumpAnswer;
     if ("error" in answer) throw new Error(answer.error);
     return answer;
   } finally {

@@ -93,8 +93,8 @@ it("bytes that are no text are kept on disk and sent as they are, and a deleted 
 it("what a failed start said last is in the answer", async () => {
   await using daemon = await startDaemon();
   const client = daemon.client(SupervisorService);
-  const restart = { policy: RestartPolicy_Mode.NEVER };
-  const spec = shell(daemon, "echo chatter; echo 'the disk is on fire' >&2; exit 3", { restart });
+  const policy = { restart: { policy: RestartPolicy_Mode.NEVER }, start: { settle: { seconds: 60n } } };
+  const spec = shell(daemon, "echo chatter; echo 'the disk is on fire' >&2; exit 3", policy);
   const { results } = await client.createService({ name: "bad", spec });
   expect(results[0]?.problem).toMatchObject({ reason: "EXITED_EARLY", lastLines: ["the disk is on fire"] });
   const { runs } = await client.getService({ name: "bad", runHistory: 1 });

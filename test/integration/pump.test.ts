@@ -207,6 +207,8 @@ test("a request that makes no sense is answered with what is wrong with it", asy
 test("without a pump a request fails when the caller has waited long enough", async () => {
   await using rig = new PumpRig();
   await expect(requestRotation(rig.runtimeDir, [], AbortSignal.timeout(50))).rejects.toMatchObject({ reason: "PUMP_UNAVAILABLE" });
+  // Also when its time is over before the request is written.
+  await expect(requestRotation(rig.runtimeDir, [], AbortSignal.abort())).rejects.toMatchObject({ reason: "PUMP_UNAVAILABLE" });
 });
 
 test("a pump that is asked to leave leaves in good order", async () => {
