@@ -5,9 +5,9 @@ import { translateErrors } from "./api/connect-error.ts";
 import { toSpec } from "./api/convert-spec.ts";
 import type { Daemon } from "./api/daemon-service.ts";
 import { listen } from "./api/listen.ts";
-import { requestSchemas, routes } from "./api/routes.ts";
+import { routes } from "./api/routes.ts";
 import { validateRequests } from "./api/validate-request.ts";
-import { createValidator, type Validator } from "./api/validator.ts";
+import { findViolations } from "./api/violations.ts";
 import { loadManifest } from "./config/load-manifest.ts";
 import { PosixHost } from "./host/posix-host.ts";
 import { startPump } from "./host/start-pump.ts";
@@ -37,9 +37,8 @@ export interface RunningDaemon {
 
 /** Builds every part and joins them; the only place that knows them all. */
 export async function startDaemon(settings: Settings, version: string, log: Logger): Promise<RunningDaemon> {
-  const validator = createValidator();
   // First of all: a file that says nonsense shall not cost more than its message.
-  const defined = settings.config === "" ? [] : await readDefined(settings.config, validator);
+  const defined = settings.config === "" ? [] : await readDefined(settings.config);
   makeDirectories(settings);
   const locks = [await lockDirectory(settings.stateDir, settings), await lockDirectory(settings.runtimeDir, settings)];
   const { store, setAside } = openStore(settings.stateDir);
@@ -108,10 +107,9 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     owner: settings.socketOwner,
     group: settings.socketGroup,
     routes: routes({ daemon, supervisor, sampler }),
-    interceptors: [logAccess((call) => log.debug(call, "call")), translateErrors(logError), validateRequests(validator)],
+    interceptors: [logAccess((call) => log.debug(call, "call")), translateErrors(logError), validateRequests],
     log: logError,
   });
-  void validator.warmUp(requestSchemas);
   log.info({ version, socket: settings.socket, adopted: services.adopted }, "pmd is ready");
 
   let closing: Promise<void> | undefined;
@@ -138,8 +136,8 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
 }
 
 /** The same rules hold for a file as for the API. */
-async function readDefined(path: string, validator: Validator): Promise<DefinedService[]> {
-  const manifest = await loadManifest(path, { validate: (schema, message) => validator.validate(schema, message), toSpec });
+async function readDefined(path: string): Promise<DefinedService[]> {
+  const manifest = await loadManifest(path, { findViolations, toSpec });
   return manifest.services.map(({ name, spec }) => ({ namespace: manifest.namespace, name, spec, source: manifest.path }));
 }
 

@@ -17,9 +17,6 @@ import { heartbeatMs, supervisorService } from "./supervisor-service.ts";
 
 const services = [DaemonService, SupervisorService, LogService, MetricsService, EventService];
 
-/** What comes in first, before there was a call that made its rules ready, shall not wait for them. */
-export const requestSchemas = services.flatMap(({ methods }) => methods.map(({ input }) => input));
-
 export interface Parts {
   readonly daemon: Daemon;
   readonly supervisor: Supervisor;

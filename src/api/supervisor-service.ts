@@ -116,7 +116,7 @@ export function supervisorService(supervisor: Supervisor, runtimeDir: string): S
 }
 
 function required(spec: ServiceSpec | undefined): ServiceSpec {
-  // The validator has seen to it.
+  // The rules of the proto have seen to it.
   if (!spec) throw new Error("a request without a spec passed validation");
   return spec;
 }

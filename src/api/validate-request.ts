@@ -1,24 +1,20 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
 import { invalidFields } from "../errors.ts";
-import type { Validator } from "./validator.ts";
+import { findViolations } from "./violations.ts";
 
 /** Lets only requests through that keep the rules of the proto; the error lists every violation. */
-export function validateRequests(validator: Validator): Interceptor {
-  return (next) => (request) => {
-    if (request.stream) {
-      return next({ ...request, message: validatedStream(validator, request.method.input, request.message) });
-    }
-    return validated(validator, request.method.input, request.message).then((message) => next({ ...request, message }));
-  };
+export const validateRequests: Interceptor = (next) => async (request) => {
+  if (request.stream) return next({ ...request, message: validatedStream(request.method.input, request.message) });
+  return next({ ...request, message: validated(request.method.input, request.message) });
+};
+
+async function* validatedStream<Schema extends DescMessage>(schema: Schema, messages: AsyncIterable<MessageShape<Schema>>) {
+  for await (const message of messages) yield validated(schema, message);
 }
 
-async function* validatedStream<Schema extends DescMessage>(validator: Validator, schema: Schema, messages: AsyncIterable<MessageShape<Schema>>) {
-  for await (const message of messages) yield await validated(validator, schema, message);
-}
-
-async function validated<Schema extends DescMessage>(validator: Validator, schema: Schema, message: MessageShape<Schema>) {
-  const violations = await validator.validate(schema, message);
+function validated<Schema extends DescMessage>(schema: Schema, message: MessageShape<Schema>): MessageShape<Schema> {
+  const violations = findViolations(schema, message);
   if (violations.length > 0) throw invalidFields(violations);
   return message;
 }

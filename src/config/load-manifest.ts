@@ -24,9 +24,9 @@ export interface LoadedManifest {
   readonly services: readonly { readonly name: string; readonly spec: ServiceSpec }[];
 }
 
-/** The rules of the API, which hold for files too. src/api has them: its validator, and toSpec. */
+/** The rules of the API, which hold for files too. src/api has them: findViolations and toSpec. */
 export interface Rules {
-  validate(schema: typeof ManifestSchema, message: ManifestMessage): Promise<Violation[]>;
+  findViolations(schema: typeof ManifestSchema, message: ManifestMessage): Violation[];
   toSpec(message: ServiceSpecMessage, context: { field: string }): ServiceSpec;
 }
 
@@ -42,7 +42,7 @@ export async function readManifest(text: string, file: string, rules: Rules): Pr
   const form = toProtoJson(ManifestSchema, root, problems);
   const message = fromJson(ManifestSchema, form.json);
   completeManifest(message, file);
-  const violations = await rules.validate(ManifestSchema, message);
+  const violations = rules.findViolations(ManifestSchema, message);
   const services = toServices(message, rules, violations);
   problems.push(...toProblems(violations, form));
   if (problems.length > 0) throw refusal(file, problems);

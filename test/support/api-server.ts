@@ -7,7 +7,6 @@ import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { translateErrors } from "../../src/api/connect-error.ts";
 import { type ListenOptions, listen } from "../../src/api/listen.ts";
 import { validateRequests } from "../../src/api/validate-request.ts";
-import { createValidator } from "../../src/api/validator.ts";
 import { makeTempDir } from "./temp-dir.ts";
 
 interface ApiServerOptions extends Partial<ListenOptions> {
@@ -26,7 +25,7 @@ export async function startApiServer({ events = {}, supervisor = {}, routes, ...
       router.service(EventService, events).service(SupervisorService, supervisor);
       routes?.(router);
     },
-    interceptors: [translateErrors(log), validateRequests(createValidator())],
+    interceptors: [translateErrors(log), validateRequests],
     log,
     ...options,
   });

@@ -1,11 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { toSpec } from "../../../src/api/convert-spec.ts";
-import { createValidator } from "../../../src/api/validator.ts";
+import { findViolations } from "../../../src/api/violations.ts";
 import { readManifest } from "../../../src/config/load-manifest.ts";
 import { PmError } from "../../../src/errors.ts";
-
-const { validate } = createValidator();
 
 const words = [
   "version",
@@ -77,7 +75,7 @@ test("whatever is written for a key, it becomes specs or problems that have a pl
 });
 
 async function expectSpecsOrProblems(text: string): Promise<void> {
-  const result = await readManifest(text, "/pm.yaml", { validate, toSpec }).catch((error) => error);
+  const result = await readManifest(text, "/pm.yaml", { findViolations, toSpec }).catch((error) => error);
   if (!(result instanceof Error)) return expect(result.services).toBeInstanceOf(Array);
   if (!(result instanceof PmError)) throw result;
   expect(result.violations.length).toBeGreaterThan(0);

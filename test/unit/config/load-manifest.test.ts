@@ -3,14 +3,13 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { toSpec } from "../../../src/api/convert-spec.ts";
-import { createValidator } from "../../../src/api/validator.ts";
+import { findViolations } from "../../../src/api/violations.ts";
 import { loadManifest, readManifest } from "../../../src/config/load-manifest.ts";
 import { defaults } from "../../../src/core/spec.ts";
 import { PmError } from "../../../src/errors.ts";
 import { makeTempDir } from "../../support/temp-dir.ts";
 
-const { validate } = createValidator();
-const rules = { validate, toSpec };
+const rules = { findViolations, toSpec };
 
 const read = (text: string) => readManifest(text, "/srv/app/pm.yaml", rules);
 const readService = async (text: string) => (await read(`version: 1\nservices:\n  web:\n${text.replaceAll(/^/gm, "    ")}`)).services[0]?.spec;
