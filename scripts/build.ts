@@ -2,6 +2,7 @@
 //   node scripts/build.ts [directory instead of dist]
 import { chmodSync, copyFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
+import { leanFlags } from "../src/host/lean-flags.ts";
 
 const entries = { pmd: "src/main.ts", "pm-pump": "src/pump/main.ts", pmctl: "cli/main.ts" };
 const oldestNode = 24;
@@ -28,6 +29,7 @@ await build({
 }).catch(() => process.exit(1)); // esbuild has said why
 for (const script of ["shim.sh", "make-spares.sh"]) copyFileSync(`src/host/${script}`, `${dist}/lib/${script}`);
 for (const name of ["pmd", "pmctl"]) writeLauncher(name);
+writeShellLauncher("pmd");
 
 for (const name of Object.keys(entries)) {
   const { size } = statSync(`${dist}/lib/${name}.js`);
@@ -36,16 +38,27 @@ for (const name of Object.keys(entries)) {
 
 /** Says which Node it needs instead of failing on the syntax of the bundle; therefore in a language that every Node with modules speaks. */
 function writeLauncher(name: string): void {
-  const path = `${dist}/${name}.js`;
-  writeFileSync(
-    path,
+  writeProgram(
+    `${name}.js`,
     `#!/usr/bin/env node
 if (Number(process.versions.node.split(".")[0]) < ${oldestNode}) {
   console.error("${name} needs Node.js ${oldestNode} or newer; this is " + process.version + " (" + process.execPath + ")");
   process.exit(2);
 }
+// What V8 has compiled is kept for the next time, where only this user can write.
+const caches = process.env.XDG_CACHE_HOME || (process.env.HOME && process.env.HOME + "/.cache");
+if (caches) process.getBuiltinModule("module").enableCompileCache(caches + "/pmctl");
 import("./lib/${name}.js");
 `,
   );
-  chmodSync(path, 0o755);
+}
+
+/** pmd needs flags that Node takes on its command line alone: they halve its memory. */
+function writeShellLauncher(name: string): void {
+  writeProgram(name, `#!/bin/sh\nexec node ${leanFlags.join(" ")} "$(dirname "$(readlink -f "$0")")/${name}.js" "$@"\n`);
+}
+
+function writeProgram(name: string, content: string): void {
+  writeFileSync(`${dist}/${name}`, content);
+  chmodSync(`${dist}/${name}`, 0o755);
 }

@@ -1,6 +1,9 @@
-import { join, resolve } from "node:path";
+import { symlinkSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { expect, it } from "vitest";
+import pkg from "../../package.json" with { type: "json" };
 import { runProgram } from "../support/run-program.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 
 const programs = process.env.PM_TEST_PROGRAMS ?? "dist";
 const preload = resolve("test/fixtures/older-node.cjs");
@@ -14,8 +17,12 @@ it.each(["pmd", "pmctl"])("%s says which Node it needs when an older one runs it
   });
 });
 
-it.each(["pmd", "pmctl"])("%s runs as it is published", async (name) => {
-  const { code, stdout, stderr } = await runProgram([process.execPath, join(programs, `${name}.js`), "--version"]);
+it.each(Object.entries(pkg.bin))("%s runs as it is published, by a link in a folder of programs", async (name, path) => {
+  await using folder = makeTempDir();
+  const link = join(folder.path, name);
+  symlinkSync(resolve(programs, basename(path)), link);
+  const env = { PATH: process.env.PATH, HOME: folder.path };
+  const { code, stdout, stderr } = await runProgram([link, "--version"], { env });
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toMatch(new RegExp(`^(${name} )?\\d+\\.\\d+\\.\\d+\\n$`));
 });

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
 import { EventService, EventType } from "../../gen/pm/v1/event_service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
-import { programs, startDaemon } from "../support/daemon.ts";
+import { pmdCommand, startDaemon } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { getService, isRunning, pidOf, shell } from "../support/specs.ts";
 
@@ -65,7 +65,7 @@ it("a store of a newer pmd is refused, and stays as it is", async () => {
 it("two on one state directory: the second says who is there, and touches nothing", async () => {
   await using daemon = await startDaemon();
   const dirs = ["--state-dir", daemon.stateDir, "--runtime-dir", join(daemon.root, "other"), "--log-dir", daemon.logDir];
-  const { code, stderr } = await daemon.run([process.execPath, programs.pmd, ...dirs, "--socket", daemon.socket]);
+  const { code, stderr } = await daemon.run([...pmdCommand, ...dirs, "--socket", daemon.socket]);
   expect(code).toBe(1);
   expect(stderr).toContain(`is in use by another pmd (pid ${daemon.pid}), which serves on ${daemon.socket}`);
   await daemon.client(DaemonService).getInfo({});

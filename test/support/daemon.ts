@@ -7,6 +7,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
+import { leanFlags } from "../../src/host/lean-flags.ts";
 import { eventually } from "./eventually.ts";
 import { type FoundProcess, findProcesses } from "./find-processes.ts";
 import { type Outcome, type ProgramOptions, runProgram } from "./run-program.ts";
@@ -20,9 +21,9 @@ export interface DaemonOptions {
 }
 
 const built = process.env.PM_TEST_PROGRAMS;
-export const programs = built
-  ? { pmd: resolve(built, "pmd.js"), pmctl: resolve(built, "pmctl.js") }
-  : { pmd: resolve("src/main.ts"), pmctl: resolve("cli/main.ts") };
+const pmdFromSource = [process.execPath, ...leanFlags, resolve("src/main.ts")];
+export const pmdCommand = (built ? [resolve(built, "pmd")] : pmdFromSource) as [string, ...string[]];
+const pmctl = built ? resolve(built, "pmctl.js") : resolve("cli/main.ts");
 
 /** A pmd of its own for one test, as it is published, or from source where nothing was built: `await using daemon = await startDaemon()`. */
 export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaemon> {
@@ -87,7 +88,7 @@ export class TestDaemon implements AsyncDisposable {
 
   /** Runs pmctl against this pmd, off the terminal, with a home directory of its own. */
   pmctl(args: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
-    return this.run([process.execPath, programs.pmctl, ...args], options);
+    return this.run([process.execPath, pmctl, ...args], options);
   }
 
   /** Runs a program for which this pmd is the one that pmctl speaks to. */
@@ -100,7 +101,8 @@ export class TestDaemon implements AsyncDisposable {
   async start(): Promise<void> {
     const dirs = ["--state-dir", this.stateDir, "--runtime-dir", this.runtimeDir, "--log-dir", this.logDir, "--socket", this.socket];
     const log = ["--log-file", this.#logFile, "--log-level", "debug"];
-    const child = spawn(process.execPath, [programs.pmd, ...dirs, ...log, ...(this.#options.args ?? [])], {
+    const [program, ...flags] = pmdCommand;
+    const child = spawn(program, [...flags, ...dirs, ...log, ...(this.#options.args ?? [])], {
       cwd: this.home,
       env: { ...this.#environment(), ...this.#options.env },
       stdio: ["ignore", "ignore", "pipe"],
