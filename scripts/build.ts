@@ -45,9 +45,6 @@ if (Number(process.versions.node.split(".")[0]) < ${oldestNode}) {
   console.error("${name} needs Node.js ${oldestNode} or newer; this is " + process.version + " (" + process.execPath + ")");
   process.exit(2);
 }
-// What V8 has compiled is kept for the next time, where only this user can write.
-const caches = process.env.XDG_CACHE_HOME || (process.env.HOME && process.env.HOME + "/.cache");
-if (caches) process.getBuiltinModule("module").enableCompileCache(caches + "/pmctl");
 import("./lib/${name}.js");
 `,
   );
