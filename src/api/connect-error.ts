@@ -39,6 +39,7 @@ export function translateErrors(log: LogError): Interceptor {
   return (next) => async (request) => {
     const translate = (error: unknown): ConnectError => {
       if (isAbort(error) && request.signal.aborted) return ConnectError.from(request.signal.reason, Code.Canceled);
+      if (isHalfRequest(error)) return new ConnectError("the request was cut", Code.Canceled);
       if (!(error instanceof ConnectError) && !(error instanceof PmError)) log(error, `${request.service.typeName}/${request.method.name}`);
       return connectErrorOf(error);
     };
@@ -54,6 +55,11 @@ export function translateErrors(log: LogError): Interceptor {
 /** What waiting functions throw when their signal is aborted: here, because the caller left or its deadline is over. */
 function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === "AbortError";
+}
+
+/** Over HTTP/2 the end of the request is seen before the call's signal is aborted. */
+function isHalfRequest(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE";
 }
 
 // A stream fails after its handler has returned: an interceptor that only awaits `next` would never see it.

@@ -29,6 +29,7 @@ export function createHttpFront(handler: RequestHandler, limits: Limits, log: Lo
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
+    maxHeaderSize: limits.headerBytes,
     connectionsCheckingInterval: Math.min(limits.headersTimeoutMs, 5000),
   });
   h1.maxHeadersCount = limits.headers;
@@ -36,21 +37,15 @@ export function createHttpFront(handler: RequestHandler, limits: Limits, log: Lo
   h1.emit("listening");
 
   const h2 = http2.createServer({
-    settings: { maxConcurrentStreams: limits.streamsPerConnection },
+    settings: { maxConcurrentStreams: limits.streamsPerConnection, maxHeaderListSize: limits.headerBytes },
     maxSessionMemory: limits.connectionMemoryMib,
     maxHeaderListPairs: limits.headers,
     maxSessionInvalidFrames: 100,
     unknownProtocolTimeout: limits.prefaceTimeoutMs,
   });
-  h2.setTimeout(limits.idleTimeoutMs);
 
   h1.on("request", serve);
   h2.on("request", serve);
-  h2.on("session", keep);
-  h2.on("timeout", (session: http2.ServerHttp2Session) => {
-    // Not `close`, which would wait for the client to agree.
-    if (!sessions.get(session)?.size) session.destroy();
-  });
   for (const server of [h1, h2]) server.on("error", (error) => log(error, "http"));
   h2.on("sessionError", ignore);
 
@@ -64,7 +59,10 @@ export function createHttpFront(handler: RequestHandler, limits: Limits, log: Lo
         if (server === "h2") {
           // A client of HTTP/2 that says no more is gone; its streams end only with the socket.
           socket.allowHalfOpen = false;
-          h2.emit("connection", socket);
+          const keepThis = (session: http2.ServerHttp2Session) => keep(session, socket);
+          // It is made within this call.
+          h2.once("session", keepThis).emit("connection", socket);
+          h2.off("session", keepThis);
         } else {
           h1.emit("connection", socket);
           socket.resume();
@@ -96,14 +94,32 @@ export function createHttpFront(handler: RequestHandler, limits: Limits, log: Lo
     else handler(request, response);
   }
 
-  function keep(session: http2.ServerHttp2Session): void {
+  function keep(session: http2.ServerHttp2Session, socket: Socket): void {
     const streams = new Set<http2.ServerHttp2Stream>();
     sessions.set(session, streams);
     session.on("error", ignore);
-    session.once("close", () => sessions.delete(session));
+    // Not `close`, which would wait for the client to agree; and `destroy` alone waits until it has taken what was written.
+    const end = () => {
+      session.destroy();
+      setImmediate(() => socket.destroy());
+    };
+    // Node's own timeout begins anew with each byte that comes.
+    const idle = setTimeout(() => {
+      if (streams.size === 0) end();
+    }, limits.idleTimeoutMs);
+    const silent = setTimeout(end, limits.prefaceTimeoutMs);
+    session.once("remoteSettings", () => clearTimeout(silent));
+    session.once("close", () => {
+      clearTimeout(idle);
+      clearTimeout(silent);
+      sessions.delete(session);
+    });
     session.on("stream", (stream) => {
       streams.add(stream);
-      stream.once("close", () => streams.delete(stream));
+      stream.once("close", () => {
+        streams.delete(stream);
+        if (streams.size === 0 && !session.destroyed) idle.refresh();
+      });
     });
     if (draining) session.close();
   }

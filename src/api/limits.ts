@@ -9,12 +9,15 @@ export interface Limits {
   /** What HTTP/2 may hold for one connection before it refuses new streams on it. */
   readonly connectionMemoryMib: number;
   readonly headers: number;
-  /** Until the first bytes of a connection have said which HTTP it speaks. */
+  /** All of them together. */
+  readonly headerBytes: number;
+  /** Until the first bytes of a connection have said which HTTP it speaks, and again until its settings have come if it is HTTP/2. */
   readonly prefaceTimeoutMs: number;
-  /** HTTP/1.1: until the headers, or the whole request, have arrived. It says nothing of the answer, which may go on for days. */
+  /** HTTP/1.1: until the headers have arrived. HTTP/2 has no headers before it has a call, and is idle until then. */
   readonly headersTimeoutMs: number;
+  /** Until the whole request has arrived. It says nothing of the answer, which may go on for days. */
   readonly requestTimeoutMs: number;
-  /** How long a connection without calls is kept. */
+  /** How long a connection without calls is kept, whatever else it says. */
   readonly idleTimeoutMs: number;
   /** A request. */
   readonly readMaxBytes: number;
@@ -22,6 +25,8 @@ export interface Limits {
   readonly writeMaxBytes: number;
   /** The longest deadline that a caller may ask for: the longest wait of a verb, and an hour. */
   readonly deadlineMs: number;
+  /** The deadline of a call that only reads, when its caller names none. Verbs wait as they are told, and streams have no end. */
+  readonly readDeadlineMs: number;
 }
 
 export const defaultLimits: Limits = {
@@ -30,6 +35,7 @@ export const defaultLimits: Limits = {
   streamsPerConnection: 512,
   connectionMemoryMib: 32,
   headers: 64,
+  headerBytes: 32 * 1024,
   prefaceTimeoutMs: 10_000,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 60_000,
@@ -37,4 +43,5 @@ export const defaultLimits: Limits = {
   readMaxBytes: 4 * 1024 * 1024,
   writeMaxBytes: 32 * 1024 * 1024,
   deadlineMs: 25 * 3_600_000,
+  readDeadlineMs: 30_000,
 };

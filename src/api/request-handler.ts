@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import http2, { type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { LogError } from "./connect-error.ts";
 import { endStreamsOn } from "./end-streams.ts";
 import type { Limits } from "./limits.ts";
+import { endReadsAfter } from "./read-deadline.ts";
 
 export type Request = IncomingMessage | Http2ServerRequest;
 export type Response = ServerResponse | Http2ServerResponse;
@@ -20,7 +21,7 @@ export interface Api {
 /** Answers gRPC, gRPC-Web and Connect, whichever HTTP they come by. It never throws: what goes wrong on the way is logged. */
 export function createRequestHandler(api: Api, limits: Limits, shutdown: AbortSignal, log: LogError): RequestHandler {
   const router = createConnectRouter({
-    interceptors: [...api.interceptors, endStreamsOn(shutdown)],
+    interceptors: [...api.interceptors, endStreamsOn(shutdown), endReadsAfter(limits.readDeadlineMs)],
     // Between processes of one host, compressing costs more than copying: it halves the speed of streams.
     acceptCompression: [],
     // A field that is spelled wrong is an error: without it a selector would select more.
@@ -38,11 +39,24 @@ export function createRequestHandler(api: Api, limits: Limits, shutdown: AbortSi
     if (!handler) return refuse(response, 404, `no RPC has the path ${path}\n`);
     const incoming = readRequest(request, response);
     if (!incoming) return refuse(response, 400, "the request names no host, or one that is no part of a URL\n");
+    if (isHttp2(request) && handler.method.methodKind !== "bidi_streaming") limitRequest(request, response, limits.requestTimeoutMs);
     const fail = (error: unknown) => {
       if (!incoming.signal.aborted && ConnectError.from(error).code !== Code.Aborted) log(error, path);
     };
     answer(handler, incoming, response, fail).catch(() => response.destroy());
   };
+}
+
+function isHttp2(request: Request): request is Http2ServerRequest {
+  return request.httpVersionMajor === 2;
+}
+
+/** Node does this for HTTP/1.1 only. A call in which the client may ask on and on has no request that could be complete. */
+function limitRequest(request: Http2ServerRequest, response: Response, timeoutMs: number): void {
+  const timer = setTimeout(() => {
+    if (!request.stream.readableEnded) request.stream.close(http2.constants.NGHTTP2_CANCEL);
+  }, timeoutMs);
+  response.once("close", () => clearTimeout(timer));
 }
 
 function readRequest(request: Request, response: Response): UniversalServerRequest | undefined {
