@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
 import type { ServiceSpec, ServiceSpecSchema } from "../../gen/pm/v1/service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
-import { findByCommand } from "./process-costs.ts";
+import { findByCommand } from "../support/process-costs.ts";
 
 export type SpecFields = Exclude<MessageInitShape<typeof ServiceSpecSchema>, ServiceSpec>;
 
@@ -115,6 +115,8 @@ export class BenchDaemon implements AsyncDisposable {
       await ended;
     }
     this.#lines.close();
+    // A read of a FIFO waits in a thread, and Node does not end before its threads.
+    writeFileSync(this.#said, "\n");
     // The pump and the last shims see by themselves that they are not needed.
     for (let left = 100; left > 0 && this.pids().length > 0; left--) await sleep(50);
     for (const pid of this.pids()) process.kill(pid, "SIGKILL");

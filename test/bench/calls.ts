@@ -4,8 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
 import { LogService } from "../../gen/pm/v1/log_service_pb.ts";
+import { rssMib } from "../support/process-costs.ts";
 import { type BenchDaemon, now, shell } from "./bench-daemon.ts";
-import { rssMib } from "./process-costs.ts";
 import type { Report } from "./report.ts";
 import type { Scale } from "./scale.ts";
 

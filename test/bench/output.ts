@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type FollowLogsResponse, LogService } from "../../gen/pm/v1/log_service_pb.ts";
+import { cpuMs } from "../support/process-costs.ts";
 import { type BenchDaemon, now, shell } from "./bench-daemon.ts";
-import { cpuMs } from "./process-costs.ts";
 import type { Report } from "./report.ts";
 import type { Scale } from "./scale.ts";
 

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { EventService } from "../../gen/pm/v1/event_service_pb.ts";
 import { LogService } from "../../gen/pm/v1/log_service_pb.ts";
+import { cpuMs, rssMib } from "../support/process-costs.ts";
 import { BenchDaemon, now, shell } from "./bench-daemon.ts";
-import { cpuMs, rssMib } from "./process-costs.ts";
 
 const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } });
 const minutes = Number(values.minutes);

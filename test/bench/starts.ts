@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { cpuMs, pssMib } from "../support/process-costs.ts";
 import { type BenchDaemon, labelled, now, shell } from "./bench-daemon.ts";
-import { cpuMs, pssMib } from "./process-costs.ts";
 import type { Report } from "./report.ts";
 import type { Scale } from "./scale.ts";
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { type FoundProcess, findProcesses } from "./find-processes.ts";
 
-const tiersWithPrograms = ["e2e", "chaos"];
+const tiersWithPrograms = ["e2e", "load", "chaos"];
 
 /**
  * Before the first test: makes one place for whatever tests write, and builds the programs there if they will be run; `npm test` has built them
