@@ -12,6 +12,7 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
 import type { ServiceSpec, ServiceSpecSchema } from "../../gen/pm/v1/service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
+import { leanFlags } from "../../src/host/lean-flags.ts";
 import { findByCommand } from "../support/process-costs.ts";
 
 export type SpecFields = Exclude<MessageInitShape<typeof ServiceSpecSchema>, ServiceSpec>;
@@ -78,7 +79,9 @@ export class BenchDaemon implements AsyncDisposable {
   async start(nodeArgs: readonly string[] = []): Promise<this> {
     const places = ["--state-dir", join(this.home, "state"), "--runtime-dir", join(this.home, "run"), "--log-dir", join(this.home, "logs")];
     const begun = now();
-    this.#child = spawn(process.execPath, [...nodeArgs, "dist/pmd.js", ...places, "--log-file", join(this.home, "pmd.log")], { stdio: "ignore" });
+    this.#child = spawn(process.execPath, [...leanFlags, ...nodeArgs, "dist/pmd.js", ...places, "--log-file", join(this.home, "pmd.log")], {
+      stdio: "ignore",
+    });
     while (
       !(await this.client(DaemonService)
         .getInfo({})

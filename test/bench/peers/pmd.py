@@ -14,6 +14,7 @@ from .base import *
 
 CHECKOUT = os.environ.get("PMD_CHECKOUT", "")
 NODE = f"{CHECKOUT}/node_modules/node/bin/node"
+os.environ["PATH"] = f"{os.path.dirname(NODE)}:{os.environ['PATH']}"
 NEVER = 1 << 40  # the largest size at which a log can be rotated
 
 class UnixConnection(http.client.HTTPConnection):
@@ -41,7 +42,7 @@ class Pmd(Peer):
     def start_daemon(self):
         places = [word for part in ("state", "runtime", "log") for word in (f"--{part}-dir", f"{self.home}/{part}")]
         self.connection = None
-        self.proc = self.popen([NODE, f"{CHECKOUT}/dist/pmd.js", "--config", self.home + "/pm.json", "--log-file", self.home + "/pmd.log", *places])
+        self.proc = self.popen([f"{CHECKOUT}/dist/pmd", "--config", self.home + "/pm.json", "--log-file", self.home + "/pmd.log", *places])
     def ctl(self, *words):
         return [NODE, f"{CHECKOUT}/dist/pmctl.js", *words, "--socket", self.home + "/runtime/pmd.sock"]
     def some(self, names):
