@@ -1,5 +1,5 @@
 // npm run build: three bundles in dist/lib, and before the two that people type a launcher that any Node can read.
-//   node scripts/build.ts [directory instead of dist]
+//   node scripts/build.ts [directory instead of dist] [--failpoints]
 import { chmodSync, copyFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 import { leanFlags } from "../src/host/lean-flags.ts";
@@ -7,6 +7,8 @@ import { leanFlags } from "../src/host/lean-flags.ts";
 const entries = { pmd: "src/main.ts", "pm-pump": "src/pump/main.ts", pmctl: "cli/main.ts" };
 const oldestNode = 24;
 const dist = process.argv[2] ?? "dist";
+/** Only tests want programs that can be told to die at a certain step. */
+const failpoints = process.argv.includes("--failpoints");
 
 rmSync(dist, { recursive: true, force: true });
 await build({
@@ -24,6 +26,9 @@ await build({
   banner: {
     js: 'import { createRequire as createRequireForPackages } from "node:module"; const require = createRequireForPackages(import.meta.url);',
   },
+  // A failpoint that cannot be armed does nothing, and a call of what does nothing is left out.
+  minifySyntax: true,
+  define: failpoints ? {} : { "process.env.PMD_FAILPOINT": '""' },
   legalComments: "linked",
   logLevel: "warning",
 }).catch(() => process.exit(1)); // esbuild has said why

@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpat
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
+import { failpoint } from "../failpoint.ts";
 import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../supervisor/host.ts";
 import { type CgroupSupport, findCgroupRoot, isPopulated, removeCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
@@ -167,9 +168,13 @@ export class PosixHost implements Host {
     const directory = join(this.#runsDir, order.runId);
     const spec = this.#specFile(order, spare.cgroup, starting.startedAt);
     writeFileSync(join(spare.directory, "spec.json"), JSON.stringify(spec), { mode: 0o600 });
+    failpoint("start.spec-written");
     writeFileSync(join(spare.directory, "order"), this.#shimOrder(order), { mode: 0o600 });
+    failpoint("start.order-written");
     renameSync(spare.directory, directory);
+    failpoint("start.published");
     writeSync(spare.go, "go\n");
+    failpoint("start.told");
     const run = new PosixRun(directory, spec, listener, spare.go);
     this.#runs.set(order.runId, run);
     starting.become(run);
@@ -216,6 +221,7 @@ export class PosixHost implements Host {
     } catch {
       return; // it is gone already
     }
+    failpoint("discard.renamed");
     await this.#remove(trash);
   }
 

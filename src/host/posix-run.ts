@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
 import type { RunExit } from "../core/state.ts";
+import { failpoint } from "../failpoint.ts";
 import type { LiveRun, RunListener } from "../supervisor/host.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
 import { type RunSpecFile, wholeLine } from "./run-files.ts";
@@ -90,7 +91,9 @@ export class PosixRun implements LiveRun {
   }
 
   kill(): void {
+    failpoint("stop.before-kill");
     killTree(this.#tree());
+    failpoint("stop.killed");
     this.#lookLater();
   }
 
@@ -218,6 +221,7 @@ export class PosixRun implements LiveRun {
     if (pid === undefined || !isMember(this.#tree(), pid)) return;
     try {
       process.kill(to === "group" ? -pid : pid, signal);
+      failpoint("stop.asked");
       // A stopped process takes no signal but KILL until it goes on.
       if (to === "group" && signal !== "SIGSTOP") process.kill(-pid, "SIGCONT");
     } catch (error) {

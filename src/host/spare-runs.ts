@@ -4,6 +4,7 @@ import { closeSync, constants, mkdirSync, openSync, readdirSync } from "node:fs"
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { failpoint } from "../failpoint.ts";
 import { isPopulated, makeCgroup, removeCgroup } from "./cgroup.ts";
 
 /** A run directory with its FIFOs, and its shim waiting in it: all of a start that does not depend on what is started. */
@@ -97,7 +98,9 @@ export class SpareRuns {
       mkdirSync(join(folder, name), { mode: 0o711 });
       if (cgroupRoot) makeCgroup(join(cgroupRoot, name));
     }
+    failpoint("spare.folders-made");
     await promisify(execFile)("/bin/sh", [makerPath, setsid, shimPath, cgroupRoot, folder, ...names], { cwd: "/", env: {} });
+    failpoint("spare.shims-started");
     return names.map((name) => {
       const directory = join(folder, name);
       return { directory, cgroup: cgroupRoot && join(cgroupRoot, name), go: openGo(directory) };

@@ -1,5 +1,6 @@
 import { fstatSync, lstatSync, renameSync, rmSync, type Stats, writeSync } from "node:fs";
 import { devNull } from "node:os";
+import { failpoint } from "../failpoint.ts";
 import { indexPath, rotatedPath } from "../logs/log-file-names.ts";
 import { IndexWriter } from "./index-writer.ts";
 import { closeLog, listRotated, type OpenedLog, type OpenLog, openLog, rejoinLog } from "./open-log.ts";
@@ -122,6 +123,7 @@ export class LogFile {
   #write(log: OpenLog, bytes: Buffer, runId: string, now: number): number {
     if (bytes.length === 0) return 0;
     this.#tellGap();
+    failpoint("pump.chunk-in-hand");
     this.#index.chunk(this.#end, runId, now);
     let written = 0;
     try {
@@ -218,13 +220,16 @@ export class LogFile {
   #setAside(aside: string): void {
     // The index first: whoever finds it alone knows that the file was to follow.
     renameSync(indexPath(this.path), indexPath(aside));
+    failpoint("rotate.index-renamed");
     try {
       renameSync(this.path, aside);
     } catch (error) {
       renameSync(indexPath(aside), indexPath(this.path));
       throw error;
     }
+    failpoint("rotate.file-renamed");
     this.#index.mark(this.#end, { kind: "rotated" });
+    failpoint("rotate.marked");
     this.#forget();
   }
 

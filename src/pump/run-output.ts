@@ -1,5 +1,6 @@
 import { closeSync, constants, existsSync, type FSWatcher, openSync, readFileSync, watch, writeFileSync, writeSync } from "node:fs";
 import { basename, isAbsolute, join } from "node:path";
+import { failpoint } from "../failpoint.ts";
 import { type RunSpecFile, wholeLine } from "../host/run-files.ts";
 import { Fifo } from "./fifo.ts";
 import type { LogFile } from "./log-file.ts";
@@ -72,11 +73,13 @@ export class RunOutput {
 
   #letShimGo(): void {
     for (const stream of this.#streams) stream.drain();
+    failpoint("pump.drained");
     this.#watcher?.close();
     this.#phase = "draining";
     try {
       const ack = openSync(join(this.directory, "ack"), constants.O_RDWR | constants.O_NONBLOCK);
       writeSync(ack, "drained\n");
+      failpoint("pump.acknowledged");
       closeSync(ack);
     } catch (error) {
       // The directory has been taken away, or there are no descriptors left and the next look tries again.
@@ -153,6 +156,7 @@ class Stream {
     if (this.#state === "hung-up") {
       try {
         writeFileSync(this.#eofPath, "");
+        failpoint("pump.end-told");
         this.#state = "told";
       } catch (error) {
         // Whoever took the directory away needs to be told nothing; a full disk is tried again.

@@ -1,6 +1,7 @@
 import { accessSync, chmodSync, closeSync, constants, existsSync, fsyncSync, openSync, readSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { failpoint } from "../failpoint.ts";
 import { checkSchema, migrate, migrations, readVersion } from "./migrations.ts";
 import { defaultRetention, type Retention } from "./retention.ts";
 import { SqliteStore } from "./sqlite-store.ts";
@@ -136,7 +137,9 @@ function createDatabase(file: string): DatabaseSync {
   } finally {
     making.close();
   }
+  failpoint("store.made");
   renameSync(unfinished, file);
+  failpoint("store.named");
   syncDirectory(dirname(file));
   const db = new DatabaseSync(file);
   takeExclusively(db);

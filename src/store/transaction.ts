@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { failpoint } from "../failpoint.ts";
 
 /** `durable` is on disk when it returns. `soon` survives the end of the process, and may be lost with the power. */
 export type Durability = "durable" | "soon";
@@ -23,7 +24,9 @@ function attempt(db: DatabaseSync, durability: Durability, work: () => void): vo
   db.exec("BEGIN IMMEDIATE");
   try {
     work();
+    failpoint(`store.${durability}-before-commit`);
     db.exec("COMMIT");
+    failpoint(`store.${durability}-committed`);
   } catch (error) {
     // SQLite has rolled back by itself after some errors, a full disk among them.
     if (db.isTransaction) db.exec("ROLLBACK");

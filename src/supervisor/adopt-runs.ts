@@ -1,4 +1,5 @@
 import { displayName, instanceKey, serviceKey } from "../core/names.ts";
+import { failpoint } from "../failpoint.ts";
 import type { EventLog } from "./event-log.ts";
 import { describeExit, exitRecord } from "./exit-record.ts";
 import type { FoundRun, Host, LiveRun } from "./host.ts";
@@ -20,6 +21,7 @@ interface Parts {
 export function adoptRuns({ host, store, events, services, log }: Parts): number {
   const newestFirst = host.findRuns().sort((a, b) => b.startedAt - a.startedAt);
   const taken = new Set<string>();
+  failpoint("adopt.found");
   for (const found of newestFirst) {
     const { namespace, service: name, index } = found.order;
     const service = services.get(serviceKey(namespace, name));
@@ -30,7 +32,9 @@ export function adoptRuns({ host, store, events, services, log }: Parts): number
     }
     taken.add(slot);
     service.ensureInstance(index).adopt(found);
+    failpoint("adopt.one-taken");
   }
+  failpoint("adopt.all-taken");
   endVanishedRuns(new Set(newestFirst.map(({ order }) => order.runId)), { host, store, events });
   restoreRest({ host, store, services, taken });
   events.append({

@@ -3,6 +3,7 @@ import { isCrashLoop } from "../core/restart.ts";
 import type { ProcessSpec, ServiceSpec } from "../core/spec.ts";
 import { type Context, type Effect, type EndCause, type InstanceEvent, type InstanceModel, initialModel, type RunExit } from "../core/state.ts";
 import { transition } from "../core/transition.ts";
+import { failpoint } from "../failpoint.ts";
 import { conditionsOf, type InstanceFacts } from "./conditions.ts";
 import type { EventLog } from "./event-log.ts";
 import { describeExit, exitRecord } from "./exit-record.ts";
@@ -267,6 +268,7 @@ export class Instance {
       const message = `${displayName(this.name)} ${describeExit(record)}`;
       events.append({ type: "run_ended", subject: this.name, runId: order.runId, message, exit: record, attributes: { cause: record.cause } });
     }
+    failpoint("end.recorded");
     this.#run = undefined;
     this.#lastWords = this.#completeExit(order, live, record);
     this.#forgetWhenStored(order.runId);
@@ -277,7 +279,10 @@ export class Instance {
   #forgetWhenStored(runId: string): void {
     const { host, store } = this.#parts;
     store.flushed().then(
-      () => host.forget(runId),
+      () => {
+        failpoint("end.stored");
+        host.forget(runId);
+      },
       () => undefined, // never rejected
     );
   }
@@ -301,6 +306,7 @@ export class Instance {
     const { runId, namespace, service, index, generation } = run.order;
     this.#parts.store.beginRun({ id: runId, namespace, service, index, generation, pid, startedAt: run.live.startedAt });
     run.stored = true;
+    failpoint("start.recorded");
   }
 
   /** Why the supervisor ended it, if it did. */

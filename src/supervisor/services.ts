@@ -1,6 +1,7 @@
 import { parseName, serviceKey } from "../core/names.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { definedElsewhere, limitReached, pathInUse, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
+import { failpoint } from "../failpoint.ts";
 import { adoptRuns } from "./adopt-runs.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { EventLog } from "./event-log.ts";
@@ -153,6 +154,7 @@ export class Services {
     const overrides = { stoppedInstances: [] };
     const stored: StoredService = { namespace, name, spec, source, overrides, generation: 1, processGeneration: 1, createdAt: at, updatedAt: at };
     this.#parts.store.saveServices(stored);
+    failpoint("create.stored");
     const service = this.#add(stored);
     this.events.append({ type: "service_created", subject: service.key, message: `${service.shownName} was created` });
     return service;
@@ -165,6 +167,7 @@ export class Services {
       .filter(([service, stored]) => stored !== service.stored);
     if (next.length === 0) return;
     this.#parts.store.saveServices(...next.map(([, stored]) => stored));
+    failpoint("intent.stored");
     for (const [service, stored] of next) {
       const before = service.generation;
       service.become(stored);
@@ -175,6 +178,7 @@ export class Services {
   /** Nothing of it may be left. */
   forget(service: SupervisedService): void {
     this.#parts.store.deleteService(service.namespace, service.name);
+    failpoint("delete.stored");
     service.close();
     this.#byKey.delete(service.key);
     this.events.append({ type: "service_deleted", subject: service.key, message: `${service.shownName} was deleted` });

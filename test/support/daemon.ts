@@ -18,6 +18,10 @@ export interface DaemonOptions {
   readonly args?: readonly string[];
   /** More variables for pmd. */
   readonly env?: Record<string, string>;
+  /** A command that runs pmd, given as its last arguments, in some other surroundings. */
+  readonly within?: readonly string[];
+  /** A directory with programs that were built otherwise. */
+  readonly programs?: string;
 }
 
 const built = process.env.PM_TEST_PROGRAMS;
@@ -97,14 +101,15 @@ export class TestDaemon implements AsyncDisposable {
     return runProgram(command, { cwd: this.home, ...options, env });
   }
 
-  /** Resolves when it answers. */
-  async start(): Promise<void> {
+  /** Resolves when it answers. It has the variables this time only. */
+  async start(env: Record<string, string> = {}): Promise<void> {
     const dirs = ["--state-dir", this.stateDir, "--runtime-dir", this.runtimeDir, "--log-dir", this.logDir, "--socket", this.socket];
     const log = ["--log-file", this.#logFile, "--log-level", "debug"];
-    const [program, ...flags] = pmdCommand;
-    const child = spawn(program, [...flags, ...dirs, ...log, ...(this.#options.args ?? [])], {
+    const pmd = this.#options.programs ? [join(this.#options.programs, "pmd")] : pmdCommand;
+    const command = [...(this.#options.within ?? []), ...pmd, ...dirs, ...log, ...(this.#options.args ?? [])];
+    const child = spawn(command[0] ?? "", command.slice(1), {
       cwd: this.home,
-      env: { ...this.#environment(), ...this.#options.env },
+      env: { ...this.#environment(), ...this.#options.env, ...env },
       stdio: ["ignore", "ignore", "pipe"],
     });
     let stderr = "";
@@ -117,6 +122,13 @@ export class TestDaemon implements AsyncDisposable {
     if (answer === "ended") throw new Error(`pmd ended before it answered\n${stderr}${this.log}`);
     const cgroups = answer.capabilities.find(({ id }) => id === "cgroup.kill");
     if (cgroups?.available) this.#cgroup = cgroups.detail;
+  }
+
+  /** Resolves with the signal or the code that it ended with, when it ends by itself. */
+  async ended(): Promise<string | number | null> {
+    const child = this.#child;
+    await this.#ended();
+    return child?.signalCode ?? child?.exitCode ?? null;
   }
 
   /** SIGKILL to pmd, and to nothing else. */

@@ -39,8 +39,12 @@ export class PumpRig implements AsyncDisposable {
     return this.#dir.path;
   }
 
-  spawnPump(): ChildProcess {
-    return spawn(process.execPath, [pumpProgram, "--runtime-dir", this.runtimeDir], { detached: true, stdio: ["ignore", "ignore", "inherit"] });
+  spawnPump(env: Record<string, string> = {}): ChildProcess {
+    return spawn(process.execPath, [pumpProgram, "--runtime-dir", this.runtimeDir], {
+      env: { ...process.env, ...env },
+      detached: true,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
   }
 
   /** Resolves when it is at work. */
