@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isAbsence } from "./shortage.ts";
 
 // Membership and killing need no controller, only a cgroup2 mount that can be written to; it is looked up, because on hybrid hosts it is not
 // /sys/fs/cgroup. Each run has a group of its own, below the group that pmd was in when it started: whatever a run forks is in it, and
@@ -59,8 +60,9 @@ export function isPopulated(path: string): boolean {
 export function killCgroup(path: string): void {
   try {
     writeFileSync(join(path, "cgroup.kill"), "1");
-  } catch {
-    // It is gone: so is everything in it.
+  } catch (error) {
+    // Where it is gone, so is everything in it.
+    if (!isAbsence(error)) throw error;
   }
 }
 
@@ -84,15 +86,17 @@ export function subgroups(path: string): string[] {
     return readdirSync(path, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map((entry) => join(path, entry.name));
-  } catch {
-    return []; // gone
+  } catch (error) {
+    if (!isAbsence(error)) throw error;
+    return [];
   }
 }
 
 function readLines(path: string): string[] {
   try {
     return readFileSync(path, "latin1").split("\n").filter(Boolean);
-  } catch {
-    return []; // gone
+  } catch (error) {
+    if (!isAbsence(error)) throw error;
+    return [];
   }
 }

@@ -12,6 +12,7 @@ import { PosixRun } from "./posix-run.ts";
 import { readBootId } from "./process-table.ts";
 import type { RunSpecFile } from "./run-files.ts";
 import { shimOrderText } from "./shim-order.ts";
+import { isAbsence } from "./shortage.ts";
 import { SpareRuns } from "./spare-runs.ts";
 
 /** systemd gives services the same: programs that select(2) break above it, and those that need more raise it themselves up to the hard limit. */
@@ -164,14 +165,19 @@ export class PosixHost implements Host {
     const obstacle = findObstacle(order.definition.spec.process);
     if (obstacle) throw new Error(obstacle);
     const spare = await this.#spares.take();
-    if (starting.cancelled) throw new Error("it was stopped before it was started");
     const directory = join(this.#runsDir, order.runId);
     const spec = this.#specFile(order, spare.cgroup, starting.startedAt);
-    writeFileSync(join(spare.directory, "spec.json"), JSON.stringify(spec), { mode: 0o600 });
-    failpoint("start.spec-written");
-    writeFileSync(join(spare.directory, "order"), this.#shimOrder(order), { mode: 0o600 });
-    failpoint("start.order-written");
-    renameSync(spare.directory, directory);
+    try {
+      if (starting.cancelled) throw new Error("it was stopped before it was started");
+      writeFileSync(join(spare.directory, "spec.json"), JSON.stringify(spec), { mode: 0o600 });
+      failpoint("start.spec-written");
+      writeFileSync(join(spare.directory, "order"), this.#shimOrder(order), { mode: 0o600 });
+      failpoint("start.order-written");
+      renameSync(spare.directory, directory);
+    } catch (error) {
+      await this.#spares.discard(spare);
+      throw error;
+    }
     failpoint("start.published");
     writeSync(spare.go, "go\n");
     failpoint("start.told");
@@ -311,8 +317,10 @@ function readSpec(directory: string): RunSpecFile | undefined {
   try {
     const spec = JSON.parse(readFileSync(join(directory, "spec.json"), "utf8")) as RunSpecFile;
     return spec.definition && spec;
-  } catch {
-    return undefined; // not ours, or not readable: the caller says so
+  } catch (error) {
+    // Not ours, or no JSON: the caller says so. One that could only not be read now may be of a run that lives.
+    if (isAbsence(error) || error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 

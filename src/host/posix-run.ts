@@ -9,6 +9,7 @@ import type { LiveRun, RunListener } from "../supervisor/host.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
 import { type RunSpecFile, wholeLine } from "./run-files.ts";
 import { isMember, isShim, isTreeEmpty, killTree, type RunTree, standsAnybodyIn, treePids } from "./run-tree.ts";
+import { tryToSee } from "./shortage.ts";
 import { openGo } from "./spare-runs.ts";
 
 // One run, from the moment its directory is published until nothing of it is left. What is true is what the directory and /proc say;
@@ -90,15 +91,16 @@ export class PosixRun implements LiveRun {
     this.#send(name, to);
   }
 
+  /** What cannot be found now is killed the next time: the machine asks until nothing is left. */
   kill(): void {
     failpoint("stop.before-kill");
-    killTree(this.#tree());
+    tryToSee(() => killTree(this.#tree()));
     failpoint("stop.killed");
     this.#lookLater();
   }
 
   pids(): number[] {
-    return treePids(this.#tree());
+    return tryToSee(() => treePids(this.#tree())) ?? [];
   }
 
   runHelper(argv: readonly string[], spec: ProcessSpec, timeoutMs: number): Promise<number> {
@@ -150,9 +152,11 @@ export class PosixRun implements LiveRun {
     this.#shim ??= this.#readNumber("shim");
     if (this.#shim !== undefined) this.#closeGo();
     if (this.#shimEnded) return;
-    if (this.#shim !== undefined) this.#shimEnded = !isShim(this.#shim, this.directory);
+    const { directory } = this;
+    const shim = this.#shim;
+    if (shim !== undefined) this.#shimEnded = tryToSee(() => isShim(shim, directory)) === false;
     // A machine may be so busy that a shim has not come to its first word; or pmd died before it was made.
-    else if (performance.now() - this.#foundAt > silentShimMs) this.#shimEnded = !standsAnybodyIn(this.directory);
+    else if (performance.now() - this.#foundAt > silentShimMs) this.#shimEnded = tryToSee(() => standsAnybodyIn(directory)) === false;
   }
 
   #lookForProcess(): void {
@@ -172,11 +176,13 @@ export class PosixRun implements LiveRun {
     if (this.#exit) return;
     const status = this.#readNumber("exit");
     if (status !== undefined) this.#exit = this.#ended(status);
-    else if (this.#shimEnded && isTreeEmpty(this.#tree())) this.#exit = this.#lost();
+    else if (this.#shimEnded && tryToSee(() => isTreeEmpty(this.#tree()))) this.#exit = this.#lost();
   }
 
   #lookForEnd(exit: RunExit): void {
-    if (isTreeEmpty(this.#tree())) {
+    const empty = tryToSee(() => isTreeEmpty(this.#tree()));
+    if (empty === undefined) return;
+    if (empty) {
       this.#state = "gone";
       this.#listener.gone(exit);
       this.#lookForLastWord();
@@ -218,7 +224,7 @@ export class PosixRun implements LiveRun {
 
   #send(signal: string, to: "main" | "group"): void {
     const pid = this.#pid;
-    if (pid === undefined || !isMember(this.#tree(), pid)) return;
+    if (pid === undefined || !tryToSee(() => isMember(this.#tree(), pid))) return;
     try {
       process.kill(to === "group" ? -pid : pid, signal);
       failpoint("stop.asked");

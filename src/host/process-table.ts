@@ -1,6 +1,10 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { isAbsence } from "./shortage.ts";
 
-/** What /proc says of processes. Everything is read anew each time: an answer is true only for the moment. */
+/**
+ * What /proc says of processes. Everything is read anew each time: an answer is true only for the moment. Without descriptors to
+ * read with there is no answer, but an error.
+ */
 export interface ProcessStat {
   readonly pid: number;
   readonly parent: number;
@@ -45,16 +49,19 @@ export function holdsForWriting(pid: number, paths: readonly string[]): boolean 
   let descriptors: string[];
   try {
     descriptors = readdirSync(`/proc/${pid}/fd`);
-  } catch {
-    return false; // gone, or somebody else's
+  } catch (error) {
+    if (!isAbsence(error)) throw error;
+    return false;
   }
   return descriptors.some((descriptor) => {
     try {
       if (!paths.includes(readlinkSync(`/proc/${pid}/fd/${descriptor}`))) return false;
       const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, "latin1"))?.[1] ?? "0";
       return (Number.parseInt(flags, 8) & 3) !== 0;
-    } catch {
-      return false; // closed meanwhile
+    } catch (error) {
+      // Closed meanwhile.
+      if (!isAbsence(error)) throw error;
+      return false;
     }
   });
 }
@@ -66,7 +73,8 @@ export function readBootId(): string {
 function readProc(pid: number, file: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "latin1");
-  } catch {
-    return undefined; // it has ended, or is somebody else's
+  } catch (error) {
+    if (!isAbsence(error)) throw error;
+    return undefined;
   }
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { failpoint } from "../failpoint.ts";
 import { isPopulated, makeCgroup, removeCgroup } from "./cgroup.ts";
+import { isShortage } from "./shortage.ts";
 
 /** A run directory with its FIFOs, and its shim waiting in it: all of a start that does not depend on what is started. */
 export interface SpareRun {
@@ -64,7 +65,7 @@ export class SpareRuns {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#filling;
-    await Promise.all(this.#ready.splice(0).map((spare) => this.#discard(spare)));
+    await Promise.all(this.#ready.splice(0).map((spare) => this.discard(spare)));
   }
 
   #fillUp(): void {
@@ -94,20 +95,31 @@ export class SpareRuns {
   async #make(count: number): Promise<SpareRun[]> {
     const { folder, cgroupRoot, setsid, makerPath, shimPath } = this.#settings;
     const names = Array.from({ length: count }, () => randomBytes(6).toString("hex"));
-    for (const name of names) {
-      mkdirSync(join(folder, name), { mode: 0o711 });
-      if (cgroupRoot) makeCgroup(join(cgroupRoot, name));
+    const made: SpareRun[] = [];
+    try {
+      for (const name of names) {
+        mkdirSync(join(folder, name), { mode: 0o711 });
+        if (cgroupRoot) makeCgroup(join(cgroupRoot, name));
+      }
+      failpoint("spare.folders-made");
+      await promisify(execFile)("/bin/sh", [makerPath, setsid, shimPath, cgroupRoot, folder, ...names], { cwd: "/", env: {} });
+      failpoint("spare.shims-started");
+      for (const name of names) {
+        const directory = join(folder, name);
+        made.push({ directory, cgroup: cgroupRoot && join(cgroupRoot, name), go: openGo(directory) });
+      }
+      return made;
+    } catch (error) {
+      // No room, no descriptors, no processes: what came into being on the way goes, or each try would leave more of it.
+      for (const { go } of made) closeSync(go);
+      await Promise.all(names.map((name) => this.#discardLeftover(join(folder, name))));
+      if (cgroupRoot) for (const name of names) removeCgroup(join(cgroupRoot, name));
+      throw error;
     }
-    failpoint("spare.folders-made");
-    await promisify(execFile)("/bin/sh", [makerPath, setsid, shimPath, cgroupRoot, folder, ...names], { cwd: "/", env: {} });
-    failpoint("spare.shims-started");
-    return names.map((name) => {
-      const directory = join(folder, name);
-      return { directory, cgroup: cgroupRoot && join(cgroupRoot, name), go: openGo(directory) };
-    });
   }
 
-  async #discard({ directory, cgroup, go }: SpareRun): Promise<void> {
+  /** One that was taken and does not become a run. Resolves when nothing is left of it. */
+  async discard({ directory, cgroup, go }: SpareRun): Promise<void> {
     await this.#settings.discard(directory);
     closeSync(go);
     if (cgroup === "") return;
@@ -124,7 +136,9 @@ export class SpareRuns {
     let go: number | undefined;
     try {
       go = openGo(directory);
-    } catch {
+    } catch (error) {
+      // Its shim may wait, and could never be told that nobody comes: it is left to the next pmd.
+      if (isShortage(error)) return;
       // It was not made so far.
     }
     await this.#settings.discard(directory);

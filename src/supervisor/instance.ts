@@ -291,7 +291,8 @@ export class Instance {
   async #completeExit(order: LaunchOrder, live: LiveRun, record: StoredExit): Promise<StoredExit> {
     const { host, store, lastLines } = this.#parts;
     await Promise.race([live.drained, new Promise<void>((resolve) => host.after(lastLinesMs, resolve))]);
-    const lines = await lastLines(order);
+    // Logs that cannot be read now cost the words, and nothing else.
+    const lines = await lastLines(order).catch(() => []);
     if (lines.length === 0) return record;
     const complete = { ...record, lastLines: lines };
     store.completeRun(order.runId, complete);

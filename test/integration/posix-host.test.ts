@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
 import type { RunExit } from "../../src/core/state.ts";
@@ -43,6 +43,21 @@ it("a runtime directory that is reached by a symbolic link is the same, and no s
   expect(await again.gone).toMatchObject({ kind: "ended", status: 7 });
 });
 
+it.each([
+  ["is cancelled", (run: LiveRun) => run.kill()],
+  ["fails", () => undefined],
+])("a start that %s leaves no shim waiting for ever", async (_, interfere) => {
+  await using rig = new HostRig();
+  const host = rig.host();
+  rmSync(join(rig.runtimeDir, "runs"), { recursive: true });
+  const runs = Array.from({ length: 20 }, (_, i) => rig.launch(`run${i}`, "sleep 1000", host));
+  for (const { live } of runs) interfere(live);
+  for (const { gone } of runs) expect(await gone).toMatchObject({ kind: "spawn-failed" });
+  await host.close();
+  const spares = join(rig.runtimeDir, "spare");
+  await eventually(() => readdirSync(spares).length === 0 && findProcesses([spares]).length === 0);
+});
+
 /** A host without a pump, on a directory of its own. */
 class HostRig implements AsyncDisposable {
   readonly #dir = makeTempDir();
@@ -66,13 +81,13 @@ class HostRig implements AsyncDisposable {
     return { runId, ...place, stdoutPath: "/dev/null", stderrPath: "/dev/null", definition };
   }
 
-  launch(runId: string, line: string) {
-    return this.#listen((listener) => this.#host().launch(this.order(runId, line), listener));
+  launch(runId: string, line: string, host = this.host()) {
+    return this.#listen((listener) => host.launch(this.order(runId, line), listener));
   }
 
   /** As the next pmd does. */
   adopt(runId: string) {
-    const host = this.#host();
+    const host = this.host();
     return this.#listen((listener) => {
       const found = host.findRuns().find(({ order }) => order.runId === runId);
       if (!found) throw new Error(`${runId} was not found`);
@@ -94,7 +109,7 @@ class HostRig implements AsyncDisposable {
     await this.#dir[Symbol.asyncDispose]();
   }
 
-  #host(): PosixHost {
+  host(): PosixHost {
     const host = new PosixHost({ runtimeDir: this.runtimeDir, id: "test", cgroups: "off", log: () => undefined });
     this.#hosts.push(host);
     return host;

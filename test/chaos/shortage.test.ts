@@ -1,0 +1,199 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as passTime } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
+import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
+import { startDaemon, TestDaemon } from "../support/daemon.ts";
+import { eventually } from "../support/eventually.ts";
+import { History, witnesses } from "../support/history.ts";
+import { canMount, mountSmallDisk } from "../support/small-disk.ts";
+import { getService, isAlive, isRunning, named, pidOf, shell } from "../support/specs.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
+
+describe.each(["auto", "off"])("with cgroups %s", (cgroups) => {
+  it("without file descriptors pmd lives on, takes nothing alive for dead, starts no twin, and goes on when there are some again", async () => {
+    await using daemon = await startDaemon({ args: ["--cgroups", cgroups] });
+    const client = daemon.client(SupervisorService);
+    const history = new History(daemon);
+    await client.createService({ name: "lasting", spec: shell(daemon, witnesses.lasting, { instances: 3 }) });
+    await client.createService({ name: "mortal", spec: shell(daemon, witnesses.mortal, { restart: restartSoon }) });
+    // Its main process goes as soon as it is told to, and leaves a child that holds the lock.
+    const orphaning = witnesses.lasting.replace(
+      "exec sleep 1000",
+      'sleep 1000 & until [ -e go ]; do sleep 0.01; done; echo "ending $who 5" >>history; rm go; exit 5',
+    );
+    await client.createService({ name: "leader", spec: shell(daemon, orphaning) });
+    const pids = await lastingPids(daemon);
+    const { pid } = daemon;
+    limitDescriptors(pid, readdirSync(`/proc/${pid}/fd`).length);
+    execFileSync("touch", [join(daemon.root, "go")]);
+    // Several looks at everything, with nothing to look with: what they come to is the experiment itself.
+    await passTime(6000);
+    expect(isAlive(pid)).toBe(true);
+    limitDescriptors(pid, 4096);
+    await eventually(() => isRunning(daemon, "leader"));
+    const before = history.lives("mortal");
+    await eventually(() => history.lives("mortal") > before);
+    expect(daemon.pid).toBe(pid);
+    expect(await lastingPids(daemon)).toEqual(pids);
+    await client.stopServices({ selector: { all: true } });
+    expect(await history.violations()).toEqual([]);
+  });
+});
+
+it("where no process can be made, a start fails and is tried again, and pmd goes on", async () => {
+  await using daemon = await startDaemon();
+  const client = daemon.client(SupervisorService);
+  const history = new History(daemon);
+  await client.createService({ name: "mortal", spec: shell(daemon, witnesses.mortal, { restart: restartSoon }) });
+  await eventually(() => history.lives("mortal") > 0);
+  const refusal = await refuseForks(daemon.pid);
+  await eventually(async () => {
+    const { runs } = await client.getService({ name: "mortal", runHistory: 5 });
+    return runs.some(({ exit }) => exit?.cause === 12);
+  });
+  await refusal.end();
+  const before = history.lives("mortal");
+  await eventually(() => history.lives("mortal") > before + 3);
+  await client.stopServices({ selector: { all: true } });
+  expect(await history.violations()).toEqual([]);
+});
+
+describe.skipIf(!canMount)("a full disk", () => {
+  it("under the state directory: services are stopped and started, and what must be remembered and cannot is refused", async () => {
+    await using place = makeTempDir();
+    using disk = mountSmallDisk(place.path);
+    await using daemon = new TestDaemon({});
+    symlinkSync(place.path, daemon.stateDir);
+    await daemon.start();
+    const client = daemon.client(SupervisorService);
+    await client.createService({ name: "web", spec: shell(daemon, witnesses.lasting) });
+    const history = new History(daemon);
+    disk.fill();
+    const { results } = await client.stopServices({ selector: named("web") });
+    expect(results[0]?.problem).toBeUndefined();
+    await client.startServices({ selector: named("web") });
+    const big = shell(daemon, "exec sleep 1000", { description: "x".repeat(900), labels: Object.fromEntries(manyLabels()) });
+    await expect(createMany(daemon, big)).rejects.toThrow(/store|cannot/);
+    await eventually(() => isRunning(daemon, "web"));
+    disk.empty();
+    await client.createService({ name: "later", spec: shell(daemon, witnesses.lasting) });
+    await daemon.kill9();
+    await daemon.start();
+    await eventually(() => isRunning(daemon, "later"));
+    await client.stopServices({ selector: { all: true } });
+    expect(await history.violations()).toEqual([]);
+  });
+
+  it("under the runtime directory: what runs runs on, its end is recorded when there is room, and then it is started again", async () => {
+    await using place = makeTempDir();
+    using disk = mountSmallDisk(place.path);
+    await using daemon = new TestDaemon({});
+    symlinkSync(place.path, daemon.runtimeDir);
+    await daemon.start();
+    const client = daemon.client(SupervisorService);
+    const history = new History(daemon);
+    const line = `${witnesses.lasting.replace("exec sleep 1000", "")}until [ -e go ]; do sleep 0.01; done; echo "ending $who 7" >>history; rm go; exit 7`;
+    await client.createService({ name: "web", spec: shell(daemon, line) });
+    const pid = await pidOf(daemon, "web");
+    disk.fill();
+    execFileSync("touch", [join(daemon.root, "go")]);
+    await eventually(() => !isAlive(pid));
+    disk.empty();
+    await eventually(async () => (await isRunning(daemon, "web")) && (await pidOf(daemon, "web")) !== pid);
+    await client.stopServices({ selector: { all: true } });
+    expect(await history.violations()).toEqual([]);
+  });
+
+  it("under the logs: services run on and are stopped", async () => {
+    await using place = makeTempDir();
+    using disk = mountSmallDisk(place.path);
+    await using daemon = new TestDaemon({});
+    symlinkSync(place.path, daemon.logDir);
+    await daemon.start();
+    disk.fill();
+    const client = daemon.client(SupervisorService);
+    const history = new History(daemon);
+    const line = witnesses.lasting.replace("exec sleep 1000", "seq 500000; echo done >>said; exec sleep 1000");
+    await client.createService({ name: "web", spec: shell(daemon, line) });
+    await eventually(() => existsSync(join(daemon.root, "said")));
+    await client.stopServices({ selector: named("web") });
+    expect(await history.violations()).toEqual([]);
+  });
+});
+
+it("with inotify used up everything goes on, by looking from time to time", async () => {
+  // Of a user namespace of its own, so that nobody else on the host is left without.
+  const within = ["unshare", "-Ur", "sh", "-c", 'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"', "sh"];
+  await using daemon = await startDaemon({ within, args: ["--cgroups", "off"] });
+  const client = daemon.client(SupervisorService);
+  const history = new History(daemon);
+  await client.createService({ name: "web", spec: shell(daemon, `${witnesses.lasting.replace("exec", "echo hello; exec")}`) });
+  await eventually(() => logOf(daemon, "web") === "hello\n");
+  const pid = await pidOf(daemon, "web");
+  history.add({ type: "killed", run: (await getService(daemon, "web")).status?.instances[0]?.run?.id ?? "", what: "service" });
+  process.kill(pid, "SIGKILL");
+  await eventually(async () => (await isRunning(daemon, "web")) && (await pidOf(daemon, "web")) !== pid);
+  await client.stopServices({ selector: named("web") });
+  expect(await history.violations()).toEqual([]);
+});
+
+it("a descriptor that pmd was started with is held by no service, no shim and no pump", async () => {
+  await using daemon = await startDaemon({ within: ["sh", "-c", 'exec 9>foreign; exec "$@"', "sh"] });
+  await daemon.client(SupervisorService).createService({ name: "web", spec: shell(daemon, "exec sleep 1000") });
+  const { pumpPid } = await daemon.client(DaemonService).getInfo({});
+  const pid = await pidOf(daemon, "web");
+  const shim = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]);
+  const holders = [pumpPid, shim, pid].filter((process) => existsSync(`/proc/${process}/fd/9`) && readlink(process, 9).includes("foreign"));
+  expect(holders).toEqual([]);
+});
+
+const restartSoon = { delay: { nanos: 50_000_000 }, maxDelay: { nanos: 50_000_000 } };
+
+function limitDescriptors(pid: number, count: number): void {
+  execFileSync("prlimit", ["--pid", String(pid), `--nofile=${count}:4096`]);
+}
+
+/** From now until `end`, the kernel refuses to make a process for this one. */
+async function refuseForks(pid: number) {
+  const calls = "clone,clone3,fork,vfork";
+  const strace = spawn("strace", ["-f", "-p", String(pid), "-e", `trace=${calls}`, "-e", `inject=${calls}:error=EAGAIN`], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let said = "";
+  strace.stderr.setEncoding("utf8").on("data", (text) => {
+    said += text;
+  });
+  await eventually(() => said.includes("attached"));
+  return {
+    async end() {
+      const ended = once(strace, "exit");
+      strace.kill("SIGINT");
+      await ended;
+    },
+  };
+}
+
+async function lastingPids(daemon: TestDaemon): Promise<(number | undefined)[]> {
+  return (await getService(daemon, "lasting")).status?.instances.map(({ run }) => run?.pid) ?? [];
+}
+
+async function createMany(daemon: TestDaemon, spec: ReturnType<typeof shell>): Promise<void> {
+  for (let i = 0; i < 1000; i++) await daemon.client(SupervisorService).createService({ name: `many${i}`, spec: { ...spec, autostart: false } });
+}
+
+function manyLabels(): [string, string][] {
+  return Array.from({ length: 60 }, (_, i) => [`label${i}`, "y".repeat(250)]);
+}
+
+function logOf(daemon: TestDaemon, name: string): string {
+  const path = join(daemon.logDir, name, "out.log");
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
+
+function readlink(pid: number, descriptor: number): string {
+  return execFileSync("readlink", [`/proc/${pid}/fd/${descriptor}`], { encoding: "utf8" });
+}
