@@ -10,6 +10,7 @@ import { validateRequests } from "./api/validate-request.ts";
 import { findViolations } from "./api/violations.ts";
 import { loadManifest } from "./config/load-manifest.ts";
 import { PosixHost } from "./host/posix-host.ts";
+import { signalPump } from "./host/signal-pump.ts";
 import { startPump } from "./host/start-pump.ts";
 import { directoryId, lockDirectory } from "./lock.ts";
 import type { Logger } from "./logger.ts";
@@ -66,6 +67,11 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
       services.events.append({ type: "pump_started", message: `the log pump is at work (pid ${pid})`, attributes: { pid: String(pid) } });
     },
     onLost: () => log.warn({ pid: pumpPid }, "the log pump is gone: another is being started"),
+    onStalled: () => {
+      const attributes = { pid: String(pumpPid) };
+      services.events.append({ type: "pump_stalled", message: `the log pump (pid ${pumpPid}) does not answer, and is being replaced`, attributes });
+    },
+    signal: signalPump,
   });
   pump.open();
   if (setAside)
@@ -85,6 +91,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     problems: () => [
       ...(setAside ? [{ reason: "STORE_RESET", message: `the store was damaged: it is now ${setAside}, and a new one was begun` }] : []),
       ...(pump.held ? [] : [{ reason: "PUMP_UNAVAILABLE", message: "there is no log pump: another is being started" }]),
+      ...(pump.stalled ? [{ reason: "PUMP_STALLED", message: "the log pump does not answer: it is being replaced" }] : []),
       ...(store.lastError ? [{ reason: "STORE_UNAVAILABLE", message: `the store cannot be written: ${store.lastError}` }] : []),
     ],
     counts: () => {

@@ -93,6 +93,7 @@ const types = {
   daemon_stopping: EventTypeValue.DAEMON_STOPPING,
   store_reset: EventTypeValue.STORE_RESET,
   pump_started: EventTypeValue.PUMP_STARTED,
+  pump_stalled: EventTypeValue.PUMP_STALLED,
   service_created: EventTypeValue.SERVICE_CREATED,
   service_updated: EventTypeValue.SERVICE_UPDATED,
   service_deleted: EventTypeValue.SERVICE_DELETED,

@@ -106,6 +106,7 @@ export const eventTypes = [
   "daemon_stopping",
   "store_reset",
   "pump_started",
+  "pump_stalled",
   "service_created",
   "service_updated",
   "service_deleted",
