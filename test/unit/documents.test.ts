@@ -23,6 +23,15 @@ describe("README.md", () => {
   });
 });
 
+describe("test/chaos/README.md", () => {
+  it("names only tests that there are", () => {
+    const rows = [...readFileSync("test/chaos/README.md", "utf8").matchAll(/^\| [^|]+ \| ([^|]+) \| `(test\/[^`]+)` \|$/gm)];
+    expect(rows.length).toBeGreaterThan(15);
+    const missing = rows.filter(([, title = "", path = ""]) => !existsSync(path) || !readFileSync(path, "utf8").includes(title));
+    expect(missing.map(([row]) => row)).toEqual([]);
+  });
+});
+
 describe.each(documents)("%s", (path) => {
   const text = readFileSync(path, "utf8");
 
