@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { rotatedNames } from "../../../src/logs/log-file-names.ts";
+
+test("what was set aside is found, plain, packed and both, and nothing of other logs", () => {
+  const names = [
+    "out.log",
+    "out.log.idx",
+    "out.log.000000000000300",
+    "out.log.000000000000300.idx",
+    "out.log.000000000000200",
+    "out.log.000000000000200.zst",
+    "out.log.000000000000200.idx",
+    "out.log.000000000000100.gz",
+    "out.log.000000000000100.idx",
+    "out.log.000000000000200.gz.new",
+    "out.log.12.zst",
+    "out.log.000000000000100.bak",
+    "err.out.log.000000000000100",
+    "out.log.1.000000000000100",
+  ];
+  expect(rotatedNames("/logs/out.log", names)).toEqual({
+    files: [100, 200, 300],
+    plain: [200, 300],
+    packed: new Map([
+      [100, "gz"],
+      [200, "zst"],
+    ]),
+    indexes: [100, 200, 300],
+    unfinished: ["out.log.000000000000200.gz.new"],
+  });
+});
