@@ -2,7 +2,12 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   type Command as CommandMessage,
   CommandSchema,
+  LogRotation_Compression as Compression,
   type Environment as EnvironmentMessage,
+  LogRotation_Interval as Interval,
+  type LogSpec as LogMessage,
+  type LogSpecSchema,
+  LogSpec_OnFull as OnFull,
   type ProcessSpec as ProcessMessage,
 } from "../../gen/pm/v1/process_pb.ts";
 import {
@@ -12,7 +17,17 @@ import {
   type ServiceSpec as ServiceSpecMessage,
   ServiceSpecSchema,
 } from "../../gen/pm/v1/service_pb.ts";
-import { type Command, defaults, type Environment, type ProcessSpec, type ReloadSpec, type RestartPolicy, type ServiceSpec } from "../core/spec.ts";
+import {
+  type Command,
+  defaults,
+  type Environment,
+  type LogSettings,
+  type LogSpec,
+  type ProcessSpec,
+  type ReloadSpec,
+  type RestartPolicy,
+  type ServiceSpec,
+} from "../core/spec.ts";
 import { invalidFields, type Violation } from "../errors.ts";
 import { parseSignal, unknownSignal } from "./convert-signal.ts";
 import { fromMs, toMsOr } from "./convert-time.ts";
@@ -63,7 +78,6 @@ function toProcess(message: ProcessMessage | undefined, { field, stored, violati
     violations.push({ field: `${field}.working_directory`, message: `${JSON.stringify(workingDirectory)} is not an absolute path` });
   }
   const stop = message?.stop;
-  const logs = message?.logs;
   return {
     command: toCommand(message?.command, `${field}.command`, violations),
     workingDirectory,
@@ -73,13 +87,44 @@ function toProcess(message: ProcessMessage | undefined, { field, stored, violati
       ...(stop?.command && { command: toCommand(stop.command, `${field}.stop.command`, violations) }),
       graceMs: toMsOr(stop?.grace, defaults.stop.graceMs),
     },
-    logs: {
-      stdout: logs?.stdout ?? defaults.logs.stdout,
-      stderr: logs?.stderr ?? defaults.logs.stderr,
-      rotateBytes: Number(logs?.rotate?.size ?? defaults.logs.rotateBytes),
-      backups: logs?.rotate?.backups ?? defaults.logs.backups,
-    },
+    logs: toLogs(message?.logs),
   };
+}
+
+function toLogs(message: LogMessage | undefined): LogSpec {
+  const standard = defaults.logs;
+  const rotate = message?.rotate;
+  return {
+    stdout: message?.stdout ?? standard.stdout,
+    stderr: message?.stderr ?? standard.stderr,
+    hints: [...(message?.hints ?? [])],
+    rotateBytes: Number(rotate?.size ?? standard.rotateBytes),
+    interval: nameOf(intervals, rotate?.interval) ?? standard.interval,
+    backups: rotate?.backups ?? standard.backups,
+    maxAgeMs: toMsOr(rotate?.maxAge, standard.maxAgeMs),
+    compress: nameOf(compressions, rotate?.compress) ?? standard.compress,
+    totalBytes: Number(rotate?.totalSize ?? standard.totalBytes),
+    onFull: nameOf(fullDiskRules, message?.onFull) ?? standard.onFull,
+  };
+}
+
+const intervals = {
+  none: Interval.UNSPECIFIED,
+  minutely: Interval.MINUTELY,
+  hourly: Interval.HOURLY,
+  daily: Interval.DAILY,
+  weekly: Interval.WEEKLY,
+  monthly: Interval.MONTHLY,
+} satisfies Record<LogSettings["interval"], Interval>;
+const compressions = { none: Compression.NONE, zstd: Compression.ZSTD, gzip: Compression.GZIP } satisfies Record<
+  LogSettings["compress"],
+  Compression
+>;
+const fullDiskRules = { drop: OnFull.DROP, block: OnFull.BLOCK } satisfies Record<LogSettings["onFull"], OnFull>;
+
+/** Undefined where the message leaves it open. */
+function nameOf<Name extends string>(values: Readonly<Record<Name, number>>, value: number | undefined): Name | undefined {
+  return (Object.keys(values) as Name[]).find((name) => values[name] === value);
 }
 
 function toCommand(message: CommandMessage | undefined, field: string, violations: Violation[]): Command {
@@ -172,8 +217,20 @@ function fromProcess(spec: ProcessSpec, values: "masked" | "revealed"): NonNulla
     workingDirectory: spec.workingDirectory,
     environment: { vars: Object.fromEntries(vars), files: environment.files.map((file) => ({ ...file })), inherit: environment.inherit },
     stop: { signal: stop.signal, ...(stop.command && { command: fromCommand(stop.command) }), grace: fromMs(stop.graceMs) },
-    logs: { stdout: logs.stdout, stderr: logs.stderr, rotate: { size: BigInt(logs.rotateBytes), backups: logs.backups } },
+    logs: fromLogs(logs),
   };
+}
+
+function fromLogs(logs: LogSpec): MessageInitShape<typeof LogSpecSchema> {
+  const rotate = {
+    size: BigInt(logs.rotateBytes),
+    interval: intervals[logs.interval],
+    backups: logs.backups,
+    maxAge: fromMs(logs.maxAgeMs),
+    compress: compressions[logs.compress],
+    ...(logs.totalBytes > 0 && { totalSize: BigInt(logs.totalBytes) }),
+  };
+  return { stdout: logs.stdout, stderr: logs.stderr, hints: [...logs.hints], rotate, onFull: fullDiskRules[logs.onFull] };
 }
 
 function fromCommand(command: Command): CommandMessage {

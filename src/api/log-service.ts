@@ -75,7 +75,7 @@ export function logService(services: Services, runtimeDir: string): ServiceImpl<
 }
 
 export function toFileOrders(sources: readonly LogSource[]): LogFileOrder[] {
-  return sources.map(({ path, rotateBytes, backups }) => ({ path, rotateBytes, backups }));
+  return sources.map(({ path, settings }) => ({ path, settings }));
 }
 
 async function describe(source: LogSource) {

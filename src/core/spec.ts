@@ -39,12 +39,25 @@ export interface StopSpec {
   readonly graceMs: number;
 }
 
-export interface LogSpec {
+export interface LogSpec extends LogSettings {
   /** Empty is the default place. */
   readonly stdout: string;
   readonly stderr: string;
+  /** Files that the service writes by itself. */
+  readonly hints: readonly string[];
+}
+
+/** What holds for one log file, and what was set aside of it. */
+export interface LogSettings {
   readonly rotateBytes: number;
+  readonly interval: "none" | "minutely" | "hourly" | "daily" | "weekly" | "monthly";
   readonly backups: number;
+  /** 0 is without a limit. */
+  readonly maxAgeMs: number;
+  readonly compress: "none" | "zstd" | "gzip";
+  /** Of all its files; 0 is without a limit. */
+  readonly totalBytes: number;
+  readonly onFull: "drop" | "block";
 }
 
 export interface RestartPolicy {
@@ -67,6 +80,16 @@ export interface StartSpec {
 
 export type ReloadSpec = { readonly signal: string } | { readonly command: Command };
 
+const logSettings: LogSettings = {
+  rotateBytes: 10 * 1024 * 1024,
+  interval: "none",
+  backups: 10,
+  maxAgeMs: 14 * 86_400_000,
+  compress: "zstd",
+  totalBytes: 0,
+  onFull: "drop",
+};
+
 /** The numbers of the documents, in one place. */
 export const defaults = {
   restart: {
@@ -80,8 +103,14 @@ export const defaults = {
   } satisfies RestartPolicy,
   start: { settleMs: 1000, timeoutMs: 60_000 } satisfies StartSpec,
   stop: { signal: "SIGTERM", graceMs: 10_000 } satisfies StopSpec,
-  logs: { stdout: "", stderr: "", rotateBytes: 10 * 1024 * 1024, backups: 10 } satisfies LogSpec,
+  logs: { stdout: "", stderr: "", hints: [] as readonly string[], ...logSettings } satisfies LogSpec,
 } as const;
+
+/** Without the places: what the pump has to know of a file. An older pmd has written fewer of these words, and the defaults stand for the rest. */
+export function pickLogSettings(from: Partial<LogSettings>): LogSettings {
+  const { rotateBytes, interval, backups, maxAgeMs, compress, totalBytes, onFull } = { ...logSettings, ...from };
+  return { rotateBytes, interval, backups, maxAgeMs, compress, totalBytes, onFull };
+}
 
 /** The program and its arguments as they are executed: a shell line becomes /bin/sh -c. */
 export function commandArgv(command: Command): string[] {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { commandArgv, type ProcessSpec } from "../core/spec.ts";
+import { commandArgv, type ProcessSpec, pickLogSettings } from "../core/spec.ts";
 import { failpoint } from "../failpoint.ts";
 import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../supervisor/host.ts";
 import { type CgroupSupport, findCgroupRoot, isPopulated, removeCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
@@ -189,7 +189,7 @@ export class PosixHost implements Host {
   }
 
   #specFile({ stdoutPath, stderrPath, ...order }: LaunchOrder, cgroup: string, startedAt: number): RunSpecFile {
-    const { rotateBytes, backups } = order.definition.spec.process.logs;
+    const settings = pickLogSettings(order.definition.spec.process.logs);
     return {
       runId: order.runId,
       bootId: this.bootId,
@@ -199,7 +199,7 @@ export class PosixHost implements Host {
       generation: order.generation,
       startedAt,
       cgroup,
-      logs: { stdout: stdoutPath, stderr: stderrPath, rotateBytes, backups },
+      logs: { stdout: stdoutPath, stderr: stderrPath, settings },
       definition: order.definition,
     };
   }

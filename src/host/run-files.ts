@@ -1,4 +1,4 @@
-import type { ServiceSpec } from "../core/spec.ts";
+import { type LogSettings, pickLogSettings, type ServiceSpec } from "../core/spec.ts";
 
 // The run directory, as pmd, the shim and the pump see it: `<runtime>/runs/<run id>/`. It is made elsewhere and published by rename, so it is
 // there whole or not at all; it is renamed away before it is removed. It is the truth about a run: whoever finds one knows what to do with it.
@@ -26,19 +26,25 @@ export interface RunSpecFile {
   readonly startedAt: number;
   /** The directory of its cgroup; empty where there is none. */
   readonly cgroup: string;
-  readonly logs: {
-    readonly stdout: string;
-    readonly stderr: string;
-    readonly rotateBytes: number;
-    readonly backups: number;
-  };
+  readonly logs: RunLogs;
   /** What the service was when this run was started: a pmd that has lost its store begins anew from here. */
   readonly definition: RunDefinition;
+}
+
+export interface RunLogs {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly settings: LogSettings;
 }
 
 export interface RunDefinition {
   readonly spec: ServiceSpec;
   readonly source: string;
+}
+
+/** As this version has it, from what any version has written. */
+export function readRunLogs({ stdout, stderr, settings, ...older }: RunLogs): RunLogs {
+  return { stdout, stderr, settings: pickLogSettings(settings ?? older) };
 }
 
 /** The content of a file that the shim writes, or undefined while it is not whole. */

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import type { LogSettings } from "../core/spec.ts";
 
 // How pmd and the pump find and talk to each other. The pump listens on a socket in the abstract namespace, named for the runtime directory, its
 // real path and not a link to it, and for its user. The kernel frees the name when the pump dies, however it dies: the name is the lock, and can
@@ -32,8 +33,7 @@ export interface PumpStatus {
 /** The settings are for files that the pump does not have open. */
 export interface LogFileOrder {
   readonly path: string;
-  readonly rotateBytes: number;
-  readonly backups: number;
+  readonly settings: LogSettings;
 }
 
 export type PumpRequest =

@@ -2,6 +2,7 @@ import { fstatSync, lstatSync, renameSync, rmSync, type Stats, writeSync } from 
 import { devNull } from "node:os";
 import { failpoint } from "../failpoint.ts";
 import { indexPath, rotatedPath } from "../logs/log-file-names.ts";
+import type { LogFileOrder } from "../logs/pump-protocol.ts";
 import { IndexWriter } from "./index-writer.ts";
 import { closeLog, listRotated, type OpenedLog, type OpenLog, openLog, rejoinLog } from "./open-log.ts";
 import { bytesBeforeRotation, newline } from "./rotation.ts";
@@ -14,10 +15,7 @@ import { bytesBeforeRotation, newline } from "./rotation.ts";
 // Before every write the file is asked whether somebody has cut or removed it, and once a second whether it still has its name: bytes for a file that
 // nobody can find would be lost without a word, and readers must learn of a cut before bytes stand where others stood.
 
-export interface LogSettings {
-  readonly rotateBytes: number;
-  readonly backups: number;
-}
+export type LogSettings = LogFileOrder["settings"];
 
 const lookAtNameMs = 1000;
 /** Until the next try to write, doubled each time. */

@@ -1,6 +1,6 @@
 import { existsSync, type FSWatcher, mkdirSync, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
-import type { PumpStatus } from "../logs/pump-protocol.ts";
+import type { LogFileOrder, PumpStatus } from "../logs/pump-protocol.ts";
 import { LogFile, type LogSettings } from "./log-file.ts";
 import { RequestDesk } from "./request-desk.ts";
 import { RunOutput } from "./run-output.ts";
@@ -60,10 +60,10 @@ export class Pump {
     return { pid: process.pid, version: this.#version, runs, bytes, dropped };
   }
 
-  acquire(path: string, { rotateBytes, backups }: LogSettings): LogFile {
-    const known = this.#files.get(path) ?? { file: new LogFile(path, { rotateBytes, backups }), users: 0 };
+  acquire(path: string, settings: LogSettings): LogFile {
+    const known = this.#files.get(path) ?? { file: new LogFile(path, settings), users: 0 };
     known.users++;
-    known.file.settings = { rotateBytes, backups };
+    known.file.settings = settings;
     this.#files.set(path, known);
     return known.file;
   }
@@ -79,9 +79,9 @@ export class Pump {
     this.#pastDropped += file.droppedBytes;
   }
 
-  async #withFile<T>(order: LogSettings & { path: string }, use: (file: LogFile) => Promise<T>): Promise<T> {
-    const known = this.#files.get(order.path)?.file;
-    const file = this.acquire(order.path, known?.settings ?? order);
+  async #withFile<T>({ path, settings }: LogFileOrder, use: (file: LogFile) => Promise<T>): Promise<T> {
+    const known = this.#files.get(path)?.file;
+    const file = this.acquire(path, known?.settings ?? settings);
     try {
       return await use(file);
     } finally {

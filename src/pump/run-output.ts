@@ -1,9 +1,9 @@
 import { closeSync, constants, existsSync, type FSWatcher, openSync, readFileSync, watch, writeFileSync, writeSync } from "node:fs";
 import { basename, isAbsolute, join } from "node:path";
 import { failpoint } from "../failpoint.ts";
-import { type RunSpecFile, wholeLine } from "../host/run-files.ts";
+import { type RunSpecFile, readRunLogs, wholeLine } from "../host/run-files.ts";
 import { Fifo } from "./fifo.ts";
-import type { LogFile } from "./log-file.ts";
+import type { LogFile, LogSettings } from "./log-file.ts";
 
 // The output of one run, from the moment its shim holds the FIFOs until nobody does:
 //
@@ -19,7 +19,7 @@ import type { LogFile } from "./log-file.ts";
 const mostInFifo = 16 * 1024 * 1024;
 
 export interface LogFiles {
-  acquire(path: string, settings: RunSpecFile["logs"]): LogFile;
+  acquire(path: string, settings: LogSettings): LogFile;
   release(file: LogFile): void;
 }
 
@@ -116,7 +116,7 @@ class Stream {
     this.#name = name;
     this.#runId = runId;
     this.#files = files;
-    this.#file = files.acquire(name === "out" ? logs.stdout : logs.stderr, logs);
+    this.#file = files.acquire(name === "out" ? logs.stdout : logs.stderr, logs.settings);
     this.open();
   }
 
@@ -189,7 +189,7 @@ function readSpec(directory: string): RunSpecFile | undefined {
   try {
     const spec = JSON.parse(readFileSync(join(directory, "spec.json"), "utf8")) as RunSpecFile;
     const ours = spec.runId === basename(directory) && isAbsolute(spec.logs.stdout) && isAbsolute(spec.logs.stderr);
-    return ours ? spec : undefined;
+    return ours ? { ...spec, logs: readRunLogs(spec.logs) } : undefined;
   } catch {
     return undefined; // not a run of ours
   }

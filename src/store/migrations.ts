@@ -40,6 +40,13 @@ export const migrations: readonly string[] = [
     record TEXT NOT NULL CHECK (json_valid(record))
   ) STRICT;
   `,
+  // Logs are rotated by the clock, packed, and removed by age: what was stored before has the defaults.
+  `
+  UPDATE service SET record = json_set(record, '$.spec.process.logs', json_patch(
+    '{"hints":[],"interval":"none","maxAgeMs":1209600000,"compress":"zstd","totalBytes":0,"onFull":"drop"}',
+    json_extract(record, '$.spec.process.logs')
+  )) WHERE json_type(record, '$.spec.process.logs') = 'object';
+  `,
 ];
 
 export function readVersion(db: DatabaseSync): number {

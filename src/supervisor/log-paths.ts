@@ -1,5 +1,6 @@
 import { join, parse, resolve } from "node:path";
 import { defaultNamespace, instanceKey, serviceKey } from "../core/names.ts";
+import { type LogSettings, pickLogSettings } from "../core/spec.ts";
 import type { StoredService } from "./store.ts";
 
 type Named = Pick<StoredService, "namespace" | "name" | "spec">;
@@ -14,14 +15,13 @@ export interface LogSource {
   readonly instance: string;
   readonly stream: "stdout" | "stderr";
   readonly path: string;
-  readonly rotateBytes: number;
-  readonly backups: number;
+  readonly settings: LogSettings;
 }
 
 export function instanceLogSources(service: Named, index: number, logDir: string): LogSource[] {
   const { stdoutPath, stderrPath } = instanceLogPaths(service, index, logDir);
-  const { rotateBytes, backups } = service.spec.process.logs;
-  const common = { instance: instanceKey(serviceKey(service.namespace, service.name), index), rotateBytes, backups };
+  const settings = pickLogSettings(service.spec.process.logs);
+  const common = { instance: instanceKey(serviceKey(service.namespace, service.name), index), settings };
   return [
     { ...common, stream: "stdout", path: stdoutPath },
     { ...common, stream: "stderr", path: stderrPath },

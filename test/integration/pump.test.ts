@@ -8,6 +8,7 @@ import { pumpStatus, requestExit, requestPurge, requestRotation, socketPath } fr
 import { eventually } from "../support/eventually.ts";
 import { flood, floodOutput } from "../support/flood.ts";
 import { logFiles, readIndex, wholeLog } from "../support/log-content.ts";
+import { plainSettings } from "../support/log-settings.ts";
 import { PumpRig } from "../support/pump-rig.ts";
 
 test("what a run writes is in its files byte for byte, with times and the run's name", async () => {
@@ -177,7 +178,7 @@ test("a rotation that is asked for names the file that was set aside, of a runni
   await eventually(() => running.writtenBytes() === 4);
   const over = rig.startRun("echo two", { name: "over" });
   await over.ended();
-  const files = [running.out, running.err, over.out].map((path) => ({ path, rotateBytes: 0, backups: 5 }));
+  const files = [running.out, running.err, over.out].map((path) => ({ path, settings: plainSettings }));
   const { paths } = await requestRotation(rig.runtimeDir, files);
   expect(new Set(paths)).toEqual(new Set([rotatedPath(over.out, 0), rotatedPath(running.out, 0)]));
   expect(readFileSync(rotatedPath(running.out, 0), "utf8")).toBe("one\n");
@@ -190,7 +191,7 @@ test("a purge frees what was written, and what comes after is kept", async () =>
   const go = join(rig.root, "go");
   const run = rig.startRun(`echo before; until [ -e ${go} ]; do sleep 0.01; done; echo after`);
   await eventually(() => run.writtenBytes() === 7);
-  const files = [{ path: run.out, rotateBytes: 0, backups: 5 }];
+  const files = [{ path: run.out, settings: plainSettings }];
   expect(await requestPurge(rig.runtimeDir, { files, rotatedOnly: true })).toMatchObject({ freedBytes: 0 });
   expect(await requestPurge(rig.runtimeDir, { files, rotatedOnly: false })).toMatchObject({ freedBytes: 7 });
   writeFileSync(go, "");
@@ -201,7 +202,7 @@ test("a purge frees what was written, and what comes after is kept", async () =>
 test("a request that makes no sense is answered with what is wrong with it", async () => {
   await using rig = new PumpRig();
   await rig.startPump();
-  await expect(requestRotation(rig.runtimeDir, [{ path: "relative.log", rotateBytes: 0, backups: 0 }])).rejects.toThrow("relative.log");
+  await expect(requestRotation(rig.runtimeDir, [{ path: "relative.log", settings: plainSettings }])).rejects.toThrow("relative.log");
 });
 
 test("without a pump a request fails when the caller has waited long enough", async () => {

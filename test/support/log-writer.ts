@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { LogStreamRef } from "../../src/logs/log-stream.ts";
 import { LogFile, type LogSettings } from "../../src/pump/log-file.ts";
+import { plainSettings } from "./log-settings.ts";
 
 /** A stream of `default/web#0`, or of another instance, as the pump writes it. */
 export class LogWriter {
@@ -13,7 +14,7 @@ export class LogWriter {
   ) {
     const path = join(directory, `${instance.replace(/.*\//, "").replace("#", "-")}.${stream}.log`);
     this.source = { instance, stream, path };
-    this.#file = new LogFile(path, { rotateBytes: 0, backups: 1000, ...settings });
+    this.#file = new LogFile(path, { ...plainSettings, ...settings });
   }
 
   write(bytes: string | Buffer, runId = "r1"): void {

@@ -2,11 +2,13 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { LogSettings } from "../../src/core/spec.ts";
 import type { LogStreamRef } from "../../src/logs/log-stream.ts";
 import { pumpStatus } from "../../src/logs/pump-client.ts";
 import { eventually } from "./eventually.ts";
 import { findProcesses } from "./find-processes.ts";
 import { logFiles } from "./log-content.ts";
+import { plainSettings } from "./log-settings.ts";
 import { makeTempDir, type TempDir } from "./temp-dir.ts";
 
 // What the pump needs of a shim, and no more.
@@ -63,9 +65,8 @@ export class PumpRig implements AsyncDisposable {
     await ended;
   }
 
-  startRun(script: string, settings: { rotateBytes?: number; backups?: number; name?: string } = {}): TestRun {
+  startRun(script: string, { name = "web", ...settings }: Partial<LogSettings> & { name?: string } = {}): TestRun {
     const runId = `run${++this.#runs}`;
-    const { rotateBytes = 0, backups = 1000, name = "web" } = settings;
     const directory = join(this.runtimeDir, "runs", runId);
     const spare = join(this.runtimeDir, "spare", runId);
     const run = new TestRun(directory, join(this.logDir, name));
@@ -74,7 +75,10 @@ export class PumpRig implements AsyncDisposable {
       "mkfifo",
       ["out", "err", "ack"].map((fifo) => join(spare, fifo)),
     );
-    writeFileSync(join(spare, "spec.json"), JSON.stringify({ runId, logs: { stdout: run.out, stderr: run.err, rotateBytes, backups } }));
+    writeFileSync(
+      join(spare, "spec.json"),
+      JSON.stringify({ runId, logs: { stdout: run.out, stderr: run.err, settings: { ...plainSettings, ...settings } } }),
+    );
     renameSync(spare, directory);
     spawn("/bin/sh", ["-c", shim, "sh", directory, "sh", "-c", script], { detached: true, stdio: "ignore" }).unref();
     return run;

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pm/v1/process.proto.
  */
 export const file_pm_v1_process: GenFile = /*@__PURE__*/
-  fileDesc("ChNwbS92MS9wcm9jZXNzLnByb3RvEgVwbS52MSLBAQoLUHJvY2Vzc1NwZWMSJwoHY29tbWFuZBgBIAEoCzIOLnBtLnYxLkNvbW1hbmRCBrpIA8gBARIjChF3b3JraW5nX2RpcmVjdG9yeRgCIAEoCUIIukgFcgMYgCASJwoLZW52aXJvbm1lbnQYAyABKAsyEi5wbS52MS5FbnZpcm9ubWVudBIdCgRzdG9wGAQgASgLMg8ucG0udjEuU3RvcFNwZWMSHAoEbG9ncxgFIAEoCzIOLnBtLnYxLkxvZ1NwZWMixgEKB0NvbW1hbmQSHwoEYXJndhgBIAMoCUIRukgOkgELEIAgIgZyBCi4/wcSGAoFc2hlbGwYAiABKAlCCbpIBnIEKLj/BxIfCgRhcmdzGAMgAygJQhG6SA6SAQsQgCAiBnIEKLj/BzpfukhcGloKEGNvbW1hbmQub25lX2Zvcm0SGWdpdmUgZWl0aGVyIGFyZ3Ygb3Igc2hlbGwaKyhzaXplKHRoaXMuYXJndikgPiAwKSAhPSAodGhpcy5zaGVsbCAhPSAnJyki2QEKC0Vudmlyb25tZW50EmMKBHZhcnMYASADKAsyHC5wbS52MS5FbnZpcm9ubWVudC5WYXJzRW50cnlCN7pINJoBMRCAICIkciIyIF5bQS1aYS16X11bQS1aYS16MC05Xy4tXXswLDI1NH0kKgZyBCi4/wcSJwoFZmlsZXMYAiADKAsyDi5wbS52MS5FbnZGaWxlQgi6SAWSAQIQQBIPCgdpbmhlcml0GAMgASgIGisKCVZhcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjUKB0VudkZpbGUSGAoEcGF0aBgBIAEoCUIKukgHcgUQARiAIBIQCghvcHRpb25hbBgCIAEoCCKrAQoIU3RvcFNwZWMSRAoGc2lnbmFsGAEgASgJQjS6SDFyLzItXiR8XihTSUcpP1tBLVpdW0EtWjAtOSstXXsxLDl9JHxeWzEtOV1bMC05XT8kEh8KB2NvbW1hbmQYAiABKAsyDi5wbS52MS5Db21tYW5kEjgKBWdyYWNlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyACJhCgdMb2dTcGVjEhgKBnN0ZG91dBgBIAEoCUIIukgFcgMYgCASGAoGc3RkZXJyGAIgASgJQgi6SAVyAxiAIBIiCgZyb3RhdGUYAyABKAsyEi5wbS52MS5Mb2dSb3RhdGlvbiJmCgtMb2dSb3RhdGlvbhIiCgRzaXplGAEgASgEQg+6SAwyChiAgICAgCAogCBIAIgBARIeCgdiYWNrdXBzGAIgASgNQgi6SAUqAxiQTkgBiAEBQgcKBV9zaXplQgoKCF9iYWNrdXBzIqYBCgNSdW4SCgoCaWQYASABKAkSEAoIaW5zdGFuY2UYAiABKAkSCwoDcGlkGAMgASgFEi4KCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh8KBGV4aXQYBSABKAsyES5wbS52MS5FeGl0UmVjb3JkEg8KB2Fkb3B0ZWQYBiABKAgSEgoKZ2VuZXJhdGlvbhgHIAEoAyKpBAoKRXhpdFJlY29yZBImCgVjYXVzZRgBIAEoDjIXLnBtLnYxLkV4aXRSZWNvcmQuQ2F1c2USEQoEY29kZRgCIAEoBUgAiAEBEg4KBnNpZ25hbBgDIAEoCRIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoGdXB0aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAYgASgEEhIKCmxhc3RfbGluZXMYByADKAkSDwoHbWVzc2FnZRgIIAEoCSKtAgoFQ2F1c2USFQoRQ0FVU0VfVU5TUEVDSUZJRUQQABIQCgxDQVVTRV9FWElURUQQARITCg9DQVVTRV9TSUdOQUxMRUQQAhIcChhDQVVTRV9TVE9QUEVEX0JZX1JFUVVFU1QQAxISCg5DQVVTRV9SRVBMQUNFRBAEEhcKE0NBVVNFX1NUQVJUX1RJTUVPVVQQBRITCg9DQVVTRV9VTkhFQUxUSFkQBhIWChJDQVVTRV9NRU1PUllfTElNSVQQBxINCglDQVVTRV9PT00QCBISCg5DQVVTRV9PVkVSVElNRRAJEg0KCUNBVVNFX1RUTBAKEhQKEENBVVNFX0RFUEVOREVOQ1kQCxIWChJDQVVTRV9TUEFXTl9GQUlMRUQQDBIOCgpDQVVTRV9MT1NUEA1CBwoFX2NvZGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChNwbS92MS9wcm9jZXNzLnByb3RvEgVwbS52MSLBAQoLUHJvY2Vzc1NwZWMSJwoHY29tbWFuZBgBIAEoCzIOLnBtLnYxLkNvbW1hbmRCBrpIA8gBARIjChF3b3JraW5nX2RpcmVjdG9yeRgCIAEoCUIIukgFcgMYgCASJwoLZW52aXJvbm1lbnQYAyABKAsyEi5wbS52MS5FbnZpcm9ubWVudBIdCgRzdG9wGAQgASgLMg8ucG0udjEuU3RvcFNwZWMSHAoEbG9ncxgFIAEoCzIOLnBtLnYxLkxvZ1NwZWMixgEKB0NvbW1hbmQSHwoEYXJndhgBIAMoCUIRukgOkgELEIAgIgZyBCi4/wcSGAoFc2hlbGwYAiABKAlCCbpIBnIEKLj/BxIfCgRhcmdzGAMgAygJQhG6SA6SAQsQgCAiBnIEKLj/BzpfukhcGloKEGNvbW1hbmQub25lX2Zvcm0SGWdpdmUgZWl0aGVyIGFyZ3Ygb3Igc2hlbGwaKyhzaXplKHRoaXMuYXJndikgPiAwKSAhPSAodGhpcy5zaGVsbCAhPSAnJyki2QEKC0Vudmlyb25tZW50EmMKBHZhcnMYASADKAsyHC5wbS52MS5FbnZpcm9ubWVudC5WYXJzRW50cnlCN7pINJoBMRCAICIkciIyIF5bQS1aYS16X11bQS1aYS16MC05Xy4tXXswLDI1NH0kKgZyBCi4/wcSJwoFZmlsZXMYAiADKAsyDi5wbS52MS5FbnZGaWxlQgi6SAWSAQIQQBIPCgdpbmhlcml0GAMgASgIGisKCVZhcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjUKB0VudkZpbGUSGAoEcGF0aBgBIAEoCUIKukgHcgUQARiAIBIQCghvcHRpb25hbBgCIAEoCCKrAQoIU3RvcFNwZWMSRAoGc2lnbmFsGAEgASgJQjS6SDFyLzItXiR8XihTSUcpP1tBLVpdW0EtWjAtOSstXXsxLDl9JHxeWzEtOV1bMC05XT8kEh8KB2NvbW1hbmQYAiABKAsyDi5wbS52MS5Db21tYW5kEjgKBWdyYWNlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyACLzAQoHTG9nU3BlYxIYCgZzdGRvdXQYASABKAlCCLpIBXIDGIAgEhgKBnN0ZGVychgCIAEoCUIIukgFcgMYgCASIgoGcm90YXRlGAMgASgLMhIucG0udjEuTG9nUm90YXRpb24SJgoHb25fZnVsbBgEIAEoDjIVLnBtLnYxLkxvZ1NwZWMuT25GdWxsEiAKBWhpbnRzGAUgAygJQhG6SA6SAQsQQCIHcgUQARiAICJGCgZPbkZ1bGwSFwoTT05fRlVMTF9VTlNQRUNJRklFRBAAEhAKDE9OX0ZVTExfRFJPUBABEhEKDU9OX0ZVTExfQkxPQ0sQAiLABAoLTG9nUm90YXRpb24SIgoEc2l6ZRgBIAEoBEIPukgMMgoYgICAgIAgKIAgSACIAQESHgoHYmFja3VwcxgCIAEoDUIIukgFKgMYkE5IAYgBARItCghpbnRlcnZhbBgDIAEoDjIbLnBtLnYxLkxvZ1JvdGF0aW9uLkludGVydmFsEjwKB21heF9hZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCIC84N8LMgASMAoIY29tcHJlc3MYBSABKA4yHi5wbS52MS5Mb2dSb3RhdGlvbi5Db21wcmVzc2lvbhIqCgp0b3RhbF9zaXplGAYgASgEQhG6SA4yDBiAgICAgID6ASiAQEgCiAEBIo8BCghJbnRlcnZhbBIYChRJTlRFUlZBTF9VTlNQRUNJRklFRBAAEhUKEUlOVEVSVkFMX01JTlVURUxZEAESEwoPSU5URVJWQUxfSE9VUkxZEAISEgoOSU5URVJWQUxfREFJTFkQAxITCg9JTlRFUlZBTF9XRUVLTFkQBBIUChBJTlRFUlZBTF9NT05USExZEAUibAoLQ29tcHJlc3Npb24SGwoXQ09NUFJFU1NJT05fVU5TUEVDSUZJRUQQABIUChBDT01QUkVTU0lPTl9OT05FEAESFAoQQ09NUFJFU1NJT05fWlNURBACEhQKEENPTVBSRVNTSU9OX0daSVAQA0IHCgVfc2l6ZUIKCghfYmFja3Vwc0INCgtfdG90YWxfc2l6ZSKmAQoDUnVuEgoKAmlkGAEgASgJEhAKCGluc3RhbmNlGAIgASgJEgsKA3BpZBgDIAEoBRIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgRleGl0GAUgASgLMhEucG0udjEuRXhpdFJlY29yZBIPCgdhZG9wdGVkGAYgASgIEhIKCmdlbmVyYXRpb24YByABKAMiqQQKCkV4aXRSZWNvcmQSJgoFY2F1c2UYASABKA4yFy5wbS52MS5FeGl0UmVjb3JkLkNhdXNlEhEKBGNvZGUYAiABKAVIAIgBARIOCgZzaWduYWwYAyABKAkSLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBnVwdGltZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZChFwZWFrX21lbW9yeV9ieXRlcxgGIAEoBBISCgpsYXN0X2xpbmVzGAcgAygJEg8KB21lc3NhZ2UYCCABKAkirQIKBUNhdXNlEhUKEUNBVVNFX1VOU1BFQ0lGSUVEEAASEAoMQ0FVU0VfRVhJVEVEEAESEwoPQ0FVU0VfU0lHTkFMTEVEEAISHAoYQ0FVU0VfU1RPUFBFRF9CWV9SRVFVRVNUEAMSEgoOQ0FVU0VfUkVQTEFDRUQQBBIXChNDQVVTRV9TVEFSVF9USU1FT1VUEAUSEwoPQ0FVU0VfVU5IRUFMVEhZEAYSFgoSQ0FVU0VfTUVNT1JZX0xJTUlUEAcSDQoJQ0FVU0VfT09NEAgSEgoOQ0FVU0VfT1ZFUlRJTUUQCRINCglDQVVTRV9UVEwQChIUChBDQVVTRV9ERVBFTkRFTkNZEAsSFgoSQ0FVU0VfU1BBV05fRkFJTEVEEAwSDgoKQ0FVU0VfTE9TVBANQgcKBV9jb2RlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * ProcessSpec says how to run one process. Services and jobs share it.
@@ -219,11 +219,26 @@ export type LogSpec = Message<"pm.v1.LogSpec"> & {
   stderr: string;
 
   /**
-   * When to begin a new file.
+   * When to begin a new file, and what is kept of the old ones.
    *
    * @generated from field: pm.v1.LogRotation rotate = 3;
    */
   rotate?: LogRotation | undefined;
+
+  /**
+   * What to do when the disk does not take the output.
+   *
+   * @generated from field: pm.v1.LogSpec.OnFull on_full = 4;
+   */
+  onFull: LogSpec_OnFull;
+
+  /**
+   * Other files that the service writes by itself, relative to the working directory: they are listed among its logs, and neither rotated
+   * nor removed.
+   *
+   * @generated from field: repeated string hints = 5;
+   */
+  hints: string[];
 };
 
 /**
@@ -234,7 +249,49 @@ export const LogSpecSchema: GenMessage<LogSpec> = /*@__PURE__*/
   messageDesc(file_pm_v1_process, 5);
 
 /**
- * LogRotation says when to begin a new file and how many old ones to keep.
+ * OnFull is what to do with output that cannot be written: the disk is full, or read-only, or the file is in a place that is refused.
+ *
+ * @generated from enum pm.v1.LogSpec.OnFull
+ */
+export const LogSpec_OnFull = {
+  /**
+   * Not given: drop.
+   *
+   * @generated from enum value: ON_FULL_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The output is dropped and counted, and the log has a gap of that size. The service does not notice.
+   *
+   * @generated from enum value: ON_FULL_DROP = 1;
+   */
+  DROP: 1,
+
+  /**
+   * The service waits: its writes block once the pipe is full, and go on by themselves, with nothing lost, when there is room. It can be
+   * stopped meanwhile, and what it wrote until then is kept for as long as the host runs.
+   *
+   * @generated from enum value: ON_FULL_BLOCK = 2;
+   */
+  BLOCK: 2,
+} as const;
+
+/**
+ * OnFull is what to do with output that cannot be written: the disk is full, or read-only, or the file is in a place that is refused.
+ *
+ * @generated from enum pm.v1.LogSpec.OnFull
+ */
+export type LogSpec_OnFull = (typeof LogSpec_OnFull)[keyof typeof LogSpec_OnFull] | UnknownEnum;
+
+/**
+ * Describes the enum pm.v1.LogSpec.OnFull.
+ */
+export const LogSpec_OnFullSchema: GenEnum<LogSpec_OnFull> = /*@__PURE__*/
+  enumDesc(file_pm_v1_process, 5, 0);
+
+/**
+ * LogRotation says when to begin a new file, and what is kept of the old ones. It holds for each file by itself: stdout and stderr of each instance.
  *
  * @generated from message pm.v1.LogRotation
  */
@@ -252,6 +309,36 @@ export type LogRotation = Message<"pm.v1.LogRotation"> & {
    * @generated from field: optional uint32 backups = 2;
    */
   backups?: number | undefined;
+
+  /**
+   * Begin a new file by the clock too, in the time zone of pmd, whatever its size; an empty file is left as it is.
+   *
+   * @generated from field: pm.v1.LogRotation.Interval interval = 3;
+   */
+  interval: LogRotation_Interval;
+
+  /**
+   * A file that was set aside and was last written to before so long is removed while the service runs. The default is 14 days; 0 is without
+   * a limit.
+   *
+   * @generated from field: google.protobuf.Duration max_age = 4;
+   */
+  maxAge?: Duration | undefined;
+
+  /**
+   * How files that were set aside are packed, from the second on: the newest stays as it is, for tail and grep.
+   *
+   * @generated from field: pm.v1.LogRotation.Compression compress = 5;
+   */
+  compress: LogRotation_Compression;
+
+  /**
+   * The bytes that one log may take: the present file and all that was set aside, packed or not, with their indexes. The oldest are removed first. A
+   * new file is begun at half of this at the latest. Without a limit when absent.
+   *
+   * @generated from field: optional uint64 total_size = 6;
+   */
+  totalSize?: bigint | undefined;
 };
 
 /**
@@ -260,6 +347,116 @@ export type LogRotation = Message<"pm.v1.LogRotation"> & {
  */
 export const LogRotationSchema: GenMessage<LogRotation> = /*@__PURE__*/
   messageDesc(file_pm_v1_process, 6);
+
+/**
+ * Interval is how often a new file is begun.
+ *
+ * @generated from enum pm.v1.LogRotation.Interval
+ */
+export const LogRotation_Interval = {
+  /**
+   * Not given: by size alone.
+   *
+   * @generated from enum value: INTERVAL_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * With each minute.
+   *
+   * @generated from enum value: INTERVAL_MINUTELY = 1;
+   */
+  MINUTELY: 1,
+
+  /**
+   * With each hour.
+   *
+   * @generated from enum value: INTERVAL_HOURLY = 2;
+   */
+  HOURLY: 2,
+
+  /**
+   * At midnight.
+   *
+   * @generated from enum value: INTERVAL_DAILY = 3;
+   */
+  DAILY: 3,
+
+  /**
+   * At midnight before Monday.
+   *
+   * @generated from enum value: INTERVAL_WEEKLY = 4;
+   */
+  WEEKLY: 4,
+
+  /**
+   * At midnight before the first of the month.
+   *
+   * @generated from enum value: INTERVAL_MONTHLY = 5;
+   */
+  MONTHLY: 5,
+} as const;
+
+/**
+ * Interval is how often a new file is begun.
+ *
+ * @generated from enum pm.v1.LogRotation.Interval
+ */
+export type LogRotation_Interval = (typeof LogRotation_Interval)[keyof typeof LogRotation_Interval] | UnknownEnum;
+
+/**
+ * Describes the enum pm.v1.LogRotation.Interval.
+ */
+export const LogRotation_IntervalSchema: GenEnum<LogRotation_Interval> = /*@__PURE__*/
+  enumDesc(file_pm_v1_process, 6, 0);
+
+/**
+ * Compression is how old files are packed.
+ *
+ * @generated from enum pm.v1.LogRotation.Compression
+ */
+export const LogRotation_Compression = {
+  /**
+   * Not given: zstd.
+   *
+   * @generated from enum value: COMPRESSION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Not at all.
+   *
+   * @generated from enum value: COMPRESSION_NONE = 1;
+   */
+  NONE: 1,
+
+  /**
+   * `.zst`, as zstd makes it: read it with zstdcat and zstdgrep.
+   *
+   * @generated from enum value: COMPRESSION_ZSTD = 2;
+   */
+  ZSTD: 2,
+
+  /**
+   * `.gz`, as gzip makes it: read it with zcat and zgrep.
+   *
+   * @generated from enum value: COMPRESSION_GZIP = 3;
+   */
+  GZIP: 3,
+} as const;
+
+/**
+ * Compression is how old files are packed.
+ *
+ * @generated from enum pm.v1.LogRotation.Compression
+ */
+export type LogRotation_Compression = (typeof LogRotation_Compression)[keyof typeof LogRotation_Compression] | UnknownEnum;
+
+/**
+ * Describes the enum pm.v1.LogRotation.Compression.
+ */
+export const LogRotation_CompressionSchema: GenEnum<LogRotation_Compression> = /*@__PURE__*/
+  enumDesc(file_pm_v1_process, 6, 1);
 
 /**
  * Run is one life of one process.

@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
+import { LogRotation_Compression as Compression, LogRotation_Interval as Interval, LogSpec_OnFull as OnFull } from "../../../gen/pm/v1/process_pb.ts";
 import { RestartPolicy_Mode as Mode, ServiceSpecSchema } from "../../../gen/pm/v1/service_pb.ts";
 import { fromSpec, maskedValue, type SpecContext, toSpec } from "../../../src/api/convert-spec.ts";
 import { defaults } from "../../../src/core/spec.ts";
@@ -15,7 +16,20 @@ const everything: SpecInit = {
     workingDirectory: "/srv",
     environment: { vars: { KEY: "secret", EMPTY: "" }, files: [{ path: ".env", optional: true }], inherit: true },
     stop: { signal: "int", command: { argv: ["bye"] }, grace: { seconds: 1n, nanos: 500_000_000 } },
-    logs: { stdout: "o.log", stderr: "e.log", rotate: { size: 4096n, backups: 0 } },
+    logs: {
+      stdout: "o.log",
+      stderr: "e.log",
+      hints: ["log/access.log"],
+      rotate: {
+        size: 4096n,
+        interval: Interval.DAILY,
+        backups: 0,
+        maxAge: { seconds: 0n },
+        compress: Compression.NONE,
+        totalSize: 8192n,
+      },
+      onFull: OnFull.BLOCK,
+    },
   },
   instances: 0,
   autostart: false,
@@ -63,7 +77,22 @@ describe("a spec on its way in", () => {
       autostart: false,
       start: { settleMs: 0, timeoutMs: 5000 },
       restart: { mode: "on-failure", delayMs: 0, maxDelayMs: 2000, jitter: 0, resetAfterMs: 3000, maxRestarts: 0, windowMs: 4000 },
-      process: { stop: { graceMs: 1500 }, logs: { rotateBytes: 4096, backups: 0 }, environment: { vars: { EMPTY: "" } } },
+      process: { stop: { graceMs: 1500 }, environment: { vars: { EMPTY: "" } } },
+    });
+  });
+
+  test("has all that can be said of logs", () => {
+    expect(resolve(everything).process.logs).toEqual({
+      stdout: "o.log",
+      stderr: "e.log",
+      hints: ["log/access.log"],
+      rotateBytes: 4096,
+      interval: "daily",
+      backups: 0,
+      maxAgeMs: 0,
+      compress: "none",
+      totalBytes: 8192,
+      onFull: "block",
     });
   });
 

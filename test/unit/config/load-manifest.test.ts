@@ -33,7 +33,7 @@ services:
     restart: {policy: on-failure, delay: 500ms, max_delay: 1m30s, max_restarts: 10, window: 10m}
     start: {settle: 2s}
     reload: {signal: hup}
-    logs: {stdout: ./logs/out.log, rotate: {size: 10MiB, backups: 5}}
+    logs: {stdout: ./logs/out.log, rotate: {size: 10MiB, backups: 5, interval: daily, max_age: 2d, compress: gzip, total_size: 1G}, on_full: block, hints: [log/a.log]}
     labels: {tier: web}
     autostart: false
     description: answers
@@ -58,7 +58,18 @@ services:
           inherit: true,
         },
         stop: defaults.stop,
-        logs: { stdout: "./logs/out.log", stderr: "", rotateBytes: 10 * 1024 * 1024, backups: 5 },
+        logs: {
+          stdout: "./logs/out.log",
+          stderr: "",
+          hints: ["log/a.log"],
+          rotateBytes: 10 * 1024 * 1024,
+          interval: "daily",
+          backups: 5,
+          maxAgeMs: 2 * 86_400_000,
+          compress: "gzip",
+          totalBytes: 1024 ** 3,
+          onFull: "block",
+        },
       },
       instances: 2,
       autostart: false,

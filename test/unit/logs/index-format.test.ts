@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeRecord, encodeRecord, gapReasons, type IndexRecord, recordBytes } from "../../../src/logs/index-format.ts";
-import { rotatedNames, rotatedPath } from "../../../src/logs/log-file-names.ts";
 
 const number = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const place = { position: number, timeUs: number };
@@ -29,12 +28,4 @@ test("half a record, zeroes and kinds of a later version are nothing", () => {
   expect(decodeRecord(Buffer.alloc(recordBytes))).toBeUndefined();
   whole[16] = 200;
   expect(decodeRecord(whole)).toBeUndefined();
-});
-
-test("names of files that were set aside sort by age, and only they are recognised", () => {
-  const bases = [0, 7, 1_000, 123_456_789_012];
-  const names = bases.map((base) => rotatedPath("web.log", base));
-  expect([...names].reverse().sort()).toEqual(names);
-  const strangers = ["web.log", "web.log.idx", "web.log.1", "web.log.idx.new", "xweb.log.000000000000007", "web.log.000000000000007.gz"];
-  expect(rotatedNames("/var/log/web.log", [...strangers, ...names, `${names[1]}.idx`])).toEqual({ files: bases, indexes: [7] });
 });

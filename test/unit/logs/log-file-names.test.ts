@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { rotatedNames } from "../../../src/logs/log-file-names.ts";
+import { rotatedNames, rotatedPath } from "../../../src/logs/log-file-names.ts";
+
+test("names of files that were set aside sort by age", () => {
+  const names = [0, 7, 1_000, 123_456_789_012].map((base) => rotatedPath("web.log", base));
+  expect([...names].reverse().sort()).toEqual(names);
+});
 
 test("what was set aside is found, plain, packed and both, and nothing of other logs", () => {
   const names = [
@@ -14,6 +19,8 @@ test("what was set aside is found, plain, packed and both, and nothing of other 
     "out.log.000000000000100.idx",
     "out.log.000000000000200.gz.new",
     "out.log.12.zst",
+    "out.log.1",
+    "out.log.idx.new",
     "out.log.000000000000100.bak",
     "err.out.log.000000000000100",
     "out.log.1.000000000000100",

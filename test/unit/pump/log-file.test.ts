@@ -3,11 +3,11 @@ import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import { indexPath, rotatedPath } from "../../../src/logs/log-file-names.ts";
-import { LogFile } from "../../../src/pump/log-file.ts";
+import { LogFile, type LogSettings } from "../../../src/pump/log-file.ts";
 import { logFiles, readIndex, wholeLog } from "../../support/log-content.ts";
+import { plainSettings } from "../../support/log-settings.ts";
 import { makeTempDir, type TempDir } from "../../support/temp-dir.ts";
 
-const unlimited = { rotateBytes: 0, backups: 1000 };
 const pathIn = (dir: TempDir) => join(dir.path, "web/out.log");
 const write = (file: LogFile, text: string, runId = "r1") => file.append(Buffer.from(text), runId);
 /** The name of the file is looked at once a second. */
@@ -15,8 +15,8 @@ const passSecond = () => vi.spyOn(performance, "now").mockReturnValue(performanc
 
 afterEach(() => vi.restoreAllMocks());
 
-function openFile(dir: TempDir, settings = unlimited): LogFile {
-  return new LogFile(pathIn(dir), settings);
+function openFile(dir: TempDir, settings: Partial<LogSettings> = {}): LogFile {
+  return new LogFile(pathIn(dir), { ...plainSettings, ...settings });
 }
 
 test("whatever the chunks and the limit, the files hold the input, cut between lines but for lines longer than the limit", async () => {
@@ -24,7 +24,7 @@ test("whatever the chunks and the limit, the files hold the input, cut between l
   await fc.assert(
     fc.asyncProperty(chunks, fc.integer({ min: 1, max: 40 }), async (chunks, rotateBytes) => {
       await using dir = makeTempDir();
-      const file = openFile(dir, { rotateBytes, backups: 1000 });
+      const file = openFile(dir, { rotateBytes });
       for (const chunk of chunks) write(file, chunk);
       file.close();
       const input = chunks.join("");
@@ -44,7 +44,7 @@ test("whatever the chunks and the limit, the files hold the input, cut between l
 
 test("positions go on from file to file, and times never fall", async () => {
   await using dir = makeTempDir();
-  const file = openFile(dir, { rotateBytes: 100, backups: 1000 });
+  const file = openFile(dir, { rotateBytes: 100 });
   for (let i = 0; i < 200; i++) write(file, `line ${i}\n`, `r${i % 3}`);
   file.close();
   const files = logFiles(file.path);
@@ -265,7 +265,7 @@ test("after a gap writing begins again at the beginning of a line, and the gap h
 });
 
 test("what goes to /dev/null is neither written nor missed", () => {
-  const file = new LogFile("/dev/null", unlimited);
+  const file = new LogFile("/dev/null", plainSettings);
   write(file, "line\n");
   expect(file.droppedBytes).toBe(0);
   expect(existsSync("/dev/null.idx")).toBe(false);

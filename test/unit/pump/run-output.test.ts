@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { LogFile } from "../../../src/pump/log-file.ts";
 import { RunOutput } from "../../../src/pump/run-output.ts";
 import { eventually } from "../../support/eventually.ts";
+import { plainSettings } from "../../support/log-settings.ts";
 import { makeTempDir, type TempDir } from "../../support/temp-dir.ts";
 
 const { O_RDWR, O_NONBLOCK } = constants;
@@ -12,7 +13,7 @@ const { O_RDWR, O_NONBLOCK } = constants;
 /** A run whose shim and service are this test. */
 function makeRun(dir: TempDir) {
   const directory = join(dir.path, "run1");
-  const logs = { stdout: join(dir.path, "out.log"), stderr: join(dir.path, "err.log"), rotateBytes: 0, backups: 1 };
+  const logs = { stdout: join(dir.path, "out.log"), stderr: join(dir.path, "err.log"), settings: plainSettings };
   mkdirSync(directory);
   execFileSync(
     "mkfifo",
@@ -20,7 +21,7 @@ function makeRun(dir: TempDir) {
   );
   writeFileSync(join(directory, "spec.json"), JSON.stringify({ runId: "run1", logs }));
   const [out, err, ack] = ["out", "err", "ack"].map((name) => openSync(join(directory, name), O_RDWR | O_NONBLOCK)) as [number, number, number];
-  const output = new RunOutput(directory, { acquire: (path) => new LogFile(path, logs), release: (file) => void file.close() });
+  const output = new RunOutput(directory, { acquire: (path) => new LogFile(path, plainSettings), release: (file) => void file.close() });
   return {
     directory,
     output,

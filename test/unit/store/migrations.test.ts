@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
+import { defaults } from "../../../src/core/spec.ts";
 import { checkSchema, migrate, migrations, readVersion } from "../../../src/store/migrations.ts";
 
 const steps = ["CREATE TABLE a (x)", "ALTER TABLE a ADD COLUMN y", "INSERT INTO a VALUES (1, 2)"];
@@ -27,6 +28,16 @@ test("a step that fails leaves the version before it", () => {
   );
   expect(readVersion(db)).toBe(1);
   expect(db.prepare("SELECT name FROM sqlite_schema").all()).toEqual([{ name: "a" }]);
+});
+
+test("a service that was stored before logs were rotated by the clock has the defaults, and keeps what it said", () => {
+  using db = new DatabaseSync(":memory:");
+  migrate(db, migrations.slice(0, 1));
+  const record = { spec: { process: { logs: { stdout: "o.log", stderr: "", rotateBytes: 4096, backups: 3 } } } };
+  db.prepare("INSERT INTO service VALUES ('default', 'web', ?)").run(JSON.stringify(record));
+  migrate(db);
+  const migrated = JSON.parse(db.prepare("SELECT record FROM service").get()?.record as string);
+  expect(migrated.spec.process.logs).toEqual({ ...defaults.logs, stdout: "o.log", rotateBytes: 4096, backups: 3 });
 });
 
 test("a database that lacks a table or a column is not whole", () => {
