@@ -11,7 +11,8 @@ export function startPump(runtimeDir: string, version: string, failed: (error: E
     cwd: "/",
     detached: true,
     stdio: "ignore",
-    env: {},
+    // Midnight is what it is for pmd.
+    env: process.env.TZ === undefined ? {} : { TZ: process.env.TZ },
   });
   pump.once("error", failed);
   pump.unref();

@@ -1,10 +1,13 @@
-import { fstatSync, lstatSync, renameSync, rmSync, type Stats, writeSync } from "node:fs";
+import { fstatSync, lstatSync, renameSync, type Stats, writeSync } from "node:fs";
 import { devNull } from "node:os";
 import { failpoint } from "../failpoint.ts";
 import { indexPath, rotatedPath } from "../logs/log-file-names.ts";
 import type { LogFileOrder } from "../logs/pump-protocol.ts";
 import { IndexWriter } from "./index-writer.ts";
+import { endOfInterval } from "./interval.ts";
+import { LogDirectory } from "./log-directory.ts";
 import { closeLog, listRotated, type OpenedLog, type OpenLog, openLog, rejoinLog } from "./open-log.ts";
+import { countSurplus, describeSetAside, fileLimit, removeSetAside } from "./retention.ts";
 import { bytesBeforeRotation, newline } from "./rotation.ts";
 
 // One log and its index, written by nobody else. Every chunk is with the kernel when append returns; nothing waits in memory, so what a kill of
@@ -22,10 +25,13 @@ const lookAtNameMs = 1000;
 const leastPauseMs = 50;
 const mostPauseMs = 1000;
 const retryOpenMs = 1000;
+/** A line that has not ended by then is cut by the clock. */
+const lineEndMs = 200;
+const upkeepMs = 60_000;
 
 export class LogFile {
   readonly path: string;
-  settings: LogSettings;
+  #settings: LogSettings;
   /** Bytes that the disk did not take, since this pump has the file. */
   droppedBytes = 0;
   #log: OpenLog | undefined;
@@ -36,6 +42,10 @@ export class LogFile {
   #retryAt = 0;
   #pauseMs = leastPauseMs;
   #rotateNotBefore = 0;
+  #upkeepAt = 0;
+  /** Wall clock: when the first byte of the file was read, and when its interval ends. */
+  #firstMs: number | undefined;
+  #dueMs = Number.POSITIVE_INFINITY;
   /** Somebody waits for the line in hand to end, and the file to be set aside. */
   #lineEnd: PromiseWithResolvers<string | undefined> | undefined;
   /** Dropped and not yet told in the index. */
@@ -45,13 +55,23 @@ export class LogFile {
 
   constructor(path: string, settings: LogSettings) {
     this.path = path;
-    this.settings = settings;
+    this.#settings = settings;
+  }
+
+  get settings(): LogSettings {
+    return this.#settings;
+  }
+
+  set settings(settings: LogSettings) {
+    this.#settings = settings;
+    this.#beginInterval(this.#firstMs);
   }
 
   append(chunk: Buffer, runId: string): void {
     if (this.path === devNull) return;
     const now = performance.now();
     let log = this.#usable(now);
+    if (log && this.#isDue(now)) log = this.#turnOver(now);
     let rest = log && this.#gapBytes > 0 ? this.#fromLineStart(chunk) : chunk;
     while (log && rest.length > 0) {
       const here = this.#bytesForThisFile(log, rest, now);
@@ -71,6 +91,19 @@ export class LogFile {
     // A new run deserves a new try.
     this.#retryAt = 0;
     if (this.#usable(performance.now())) this.#index.beginRun(this.#end, runId);
+  }
+
+  /** What is to be done also when nothing is written: the clock calls this often. */
+  upkeep(): void {
+    const now = performance.now();
+    if (this.#log && this.#isDue(now)) this.#turnOver(now);
+    if (this.path === devNull || now < this.#upkeepAt) return;
+    this.#upkeepAt = now + upkeepMs;
+    // What an earlier run has left is looked after; what is not there is not made.
+    if (!this.#log && !lookUp(this.path)) return;
+    const log = this.#usable(now);
+    if (log && this.#isDue(now)) this.#turnOver(now);
+    this.#prune("surplus");
   }
 
   /** Sets the present file aside and begins a new one. Returns its name; undefined: there was nothing in it. */
@@ -97,7 +130,7 @@ export class LogFile {
   /** Removes what was written so far, and says how many bytes that were. Positions go on. */
   purge(rotatedOnly: boolean): number {
     if (!rotatedOnly) this.rotate();
-    return this.#prune(0);
+    return this.#prune("all");
   }
 
   /** False when the index could not be told what is missing: then it stays open, and this is to be tried again. */
@@ -113,13 +146,29 @@ export class LogFile {
 
   #bytesForThisFile(log: OpenLog, chunk: Buffer, now: number): number {
     if (this.#lineEnd) return chunk.indexOf(newline) + 1 || chunk.length;
-    const unlimited = this.settings.rotateBytes <= 0 || now < this.#rotateNotBefore;
-    return unlimited ? chunk.length : bytesBeforeRotation(log, chunk, this.settings.rotateBytes);
+    const limit = fileLimit(this.#settings);
+    return limit <= 0 || now < this.#rotateNotBefore ? chunk.length : bytesBeforeRotation(log, chunk, limit);
+  }
+
+  #isDue(now: number): boolean {
+    return this.#dueMs !== Number.POSITIVE_INFINITY && Date.now() >= this.#dueMs && now >= this.#rotateNotBefore;
+  }
+
+  /** At once, or when the line in hand ends. */
+  #turnOver(now: number): OpenLog | undefined {
+    void this.rotateBetweenLines(lineEndMs);
+    return this.#usable(now);
+  }
+
+  #beginInterval(firstMs: number | undefined): void {
+    this.#firstMs = firstMs;
+    this.#dueMs = firstMs === undefined ? Number.POSITIVE_INFINITY : endOfInterval(this.#settings.interval, firstMs);
   }
 
   /** Returns how many bytes the disk took. */
   #write(log: OpenLog, bytes: Buffer, runId: string, now: number): number {
     if (bytes.length === 0) return 0;
+    if (log.size === 0) this.#beginInterval(Date.now());
     this.#tellGap();
     failpoint("pump.chunk-in-hand");
     this.#index.chunk(this.#end, runId, now);
@@ -179,8 +228,9 @@ export class LogFile {
     if (opened.unclean && !known) this.#index.mark(this.#end, { kind: "gap", reason: "pump_killed", bytes: 0 });
   }
 
-  #begin({ unclean, lastRun, lastTimeUs, ...log }: OpenedLog): void {
+  #begin({ unclean, lastRun, lastTimeUs, firstTimeUs, ...log }: OpenedLog): void {
     this.#log = log;
+    this.#beginInterval(log.size > 0 ? Math.floor(firstTimeUs / 1000) : undefined);
     this.#epoch = log.epoch;
     this.#end = log.base + log.size;
     this.#index.continue(log.index.fd, { lastRun, lastTimeUs });
@@ -199,30 +249,30 @@ export class LogFile {
   }
 
   #rotate(log: OpenLog, now: number): string | undefined {
-    const aside = rotatedPath(this.path, log.base);
     try {
       this.#lookAtName(log);
       // Somebody has cut it or begun a new one: then there is less in it, and no need.
       if (this.#log !== log) return this.#rotated(undefined);
-      this.#setAside(aside);
+      this.#setAside(log);
     } catch {
       // A full or read-only disk takes no new names: better a long file than none.
       this.#rotateNotBefore = now + retryOpenMs;
       return this.#rotated(undefined);
     }
     this.#usable(now);
-    this.#prune(this.settings.backups);
-    return this.#rotated(aside);
+    this.#prune("surplus");
+    return this.#rotated(rotatedPath(this.path, log.base));
   }
 
-  #setAside(aside: string): void {
+  #setAside({ place, base }: OpenLog): void {
+    const aside = rotatedPath(place, base);
     // The index first: whoever finds it alone knows that the file was to follow.
-    renameSync(indexPath(this.path), indexPath(aside));
+    renameSync(indexPath(place), indexPath(aside));
     failpoint("rotate.index-renamed");
     try {
-      renameSync(this.path, aside);
+      renameSync(place, aside);
     } catch (error) {
-      renameSync(indexPath(aside), indexPath(this.path));
+      renameSync(indexPath(aside), indexPath(place));
       throw error;
     }
     failpoint("rotate.file-renamed");
@@ -237,14 +287,21 @@ export class LogFile {
     return aside;
   }
 
-  /** Keeps the newest of the files that were set aside; returns how many bytes the others had. */
-  #prune(keep: number): number {
+  /** Removes of what was set aside what is not to be kept, or everything; returns how many bytes that were. */
+  #prune(what: "surplus" | "all"): number {
     let freedBytes = 0;
     try {
-      const { files, indexes } = listRotated(this.path);
-      const kept = new Set(keep > 0 ? files.slice(-keep) : []);
-      for (const base of files.filter((base) => !kept.has(base))) freedBytes += removeFile(rotatedPath(this.path, base));
-      for (const base of indexes.filter((base) => !kept.has(base))) removeFile(indexPath(rotatedPath(this.path, base)));
+      using entered = this.#log ? undefined : LogDirectory.of(this.path, "fail");
+      const place = this.#log?.place ?? entered?.place(this.path) ?? this.path;
+      const { files: bases, indexes } = listRotated(place);
+      const files = bases.map((base) => describeSetAside(place, base)).filter((file) => file !== undefined);
+      const surplus = files.slice(0, what === "all" ? files.length : countSurplus(files, this.#settings, Date.now()));
+      for (const { base, bytes } of surplus) {
+        removeSetAside(place, base);
+        freedBytes += bytes;
+      }
+      // An index without its file is left by a kill, and means something only where the present file has none.
+      if (this.#log) for (const base of indexes) if (!bases.includes(base)) removeSetAside(place, base);
     } catch {
       // What cannot be removed now is tried again at the next rotation.
     }
@@ -255,12 +312,6 @@ export class LogFile {
     if (this.#log) closeLog(this.#log);
     this.#log = undefined;
   }
-}
-
-function removeFile(path: string): number {
-  const size = lookUp(path)?.size ?? 0;
-  rmSync(path, { force: true });
-  return size;
 }
 
 /** Nobody has cut it, or removed it. */

@@ -4,7 +4,7 @@ import {
   existsSync,
   fstatSync,
   ftruncateSync,
-  mkdirSync,
+  lstatSync,
   openSync,
   readdirSync,
   readSync,
@@ -16,6 +16,7 @@ import {
 import { dirname } from "node:path";
 import { decodeRecord, encodeRecord, type IndexRecord, recordBytes } from "../logs/index-format.ts";
 import { indexPath, rotatedNames, rotatedPath } from "../logs/log-file-names.ts";
+import { LogDirectory } from "./log-directory.ts";
 import { newline } from "./rotation.ts";
 import { wallTimeUs } from "./wall-clock.ts";
 
@@ -28,16 +29,21 @@ import { wallTimeUs } from "./wall-clock.ts";
 //
 // Without an index the bytes are still there: they get one that says the little that is known, the time of the last change.
 
-const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+//
+// Neither a link nor a second name of another file is written to: whoever owns the directory could have it mean anything.
+
+const { O_RDONLY, O_RDWR, O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = constants;
 const openFlags = O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
 const fileMode = 0o640;
-const directoryMode = 0o750;
-/** Enough records to find the last run among marks. */
+/** Enough records to find the last run, or the first chunk, among marks. */
 const tailRecords = 8;
 /** Bytes that there may have been after the last record: what shares a record, and a chunk. Positions that readers have seen are not used again. */
 const mostUnindexed = 256 * 1024;
 
 export interface OpenLog {
+  readonly directory: LogDirectory;
+  /** The file, by its directory. */
+  readonly place: string;
   readonly fd: number;
   readonly inode: number;
   readonly index: OpenIndex;
@@ -57,22 +63,25 @@ export interface OpenedLog extends OpenLog {
   /** Of which run the last record tells. */
   readonly lastRun: string;
   readonly lastTimeUs: number;
+  /** When the first byte was read. */
+  readonly firstTimeUs: number;
   /** An earlier pump had it open and did not leave in good order. Means nothing where that pump is we. */
   readonly unclean: boolean;
 }
 
 /** `known`: what the caller has seen of the stream, so that its positions never fall. */
 export function openLog(path: string, known?: Pick<KnownStream, "epoch" | "end">): OpenedLog {
-  mkdirSync(dirname(path), { recursive: true, mode: directoryMode });
-  const past = repairRotation(path);
-  return openFile(path, (file, stat) => {
-    const opened = openWithIndex(path, file, stat);
-    if (opened) return opened;
-    const base = Math.max(past.base, known?.end ?? 0);
-    const epoch = known?.epoch ?? past.epoch ?? wallTimeUs();
-    const log = withNewIndex(path, file, { base, epoch, end: base + file.size }, Math.floor(stat.mtimeMs * 1000));
-    // Files that were set aside and no index: the rotation was not finished.
-    return { ...log, unclean: past.base > 0 };
+  return inDirectory(path, (place) => {
+    const past = repairRotation(place);
+    return openFile(place, (file, stat) => {
+      const opened = openWithIndex(place, file, stat);
+      if (opened) return opened;
+      const base = Math.max(past.base, known?.end ?? 0);
+      const epoch = known?.epoch ?? past.epoch ?? wallTimeUs();
+      const log = withNewIndex(place, file, { base, epoch, end: base + file.size }, Math.floor(stat.mtimeMs * 1000));
+      // Files that were set aside and no index: the rotation was not finished.
+      return { ...log, unclean: past.base > 0 };
+    });
   });
 }
 
@@ -88,15 +97,25 @@ export interface KnownStream {
  * last ones of the stream, and what is missing was before them: so it is after `> web.out.log`, which the next lines have followed.
  */
 export function rejoinLog(path: string, known: KnownStream): OpenedLog {
-  mkdirSync(dirname(path), { recursive: true, mode: directoryMode });
-  return openFile(path, (file) => withNewIndex(path, file, known, wallTimeUs()));
+  return inDirectory(path, (place) => openFile(place, (file) => withNewIndex(place, file, known, wallTimeUs())));
+}
+
+function inDirectory(path: string, open: (place: string) => LogInPlace): OpenedLog {
+  const directory = LogDirectory.of(path, "make");
+  try {
+    const place = directory.place(path);
+    return { ...open(place), directory, place };
+  } catch (error) {
+    directory[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** Writes a new index in place of what is there; whole or not at all. */
 function replaceIndex(path: string, records: readonly IndexRecord[]): OpenIndex {
   const temporary = `${indexPath(path)}.new`;
   removeIfThere(temporary);
-  const fd = openSync(temporary, openFlags, fileMode);
+  const fd = openSync(temporary, openFlags | O_EXCL, fileMode);
   try {
     writeSync(fd, Buffer.concat(records.map(encodeRecord)));
     renameSync(temporary, indexPath(path));
@@ -111,6 +130,7 @@ function replaceIndex(path: string, records: readonly IndexRecord[]): OpenIndex 
 export function closeLog(log: OpenLog): void {
   closeSync(log.fd);
   closeSync(log.index.fd);
+  log.directory[Symbol.dispose]();
 }
 
 function removeIfThere(path: string): void {
@@ -126,12 +146,13 @@ export function listRotated(path: string): ReturnType<typeof rotatedNames> {
 }
 
 type OpenFile = Pick<OpenLog, "fd" | "inode" | "size" | "midLine">;
+type LogInPlace = Omit<OpenedLog, "directory" | "place">;
 
-function openFile(path: string, withIndex: (file: OpenFile, stat: Stats) => OpenedLog): OpenedLog {
+function openFile(path: string, withIndex: (file: OpenFile, stat: Stats) => LogInPlace): LogInPlace {
   const fd = openSync(path, openFlags, fileMode);
   try {
     const stat = fstatSync(fd);
-    if (!stat.isFile()) throw new Error(`cannot write log ${path}: it is not a regular file`);
+    if (!isSoleFile(stat)) throw new Error(`cannot write log ${path}: it is not a regular file, or has other names`);
     return withIndex({ fd, inode: stat.ino, size: stat.size, midLine: endsMidLine(fd, stat.size) }, stat);
   } catch (error) {
     closeSync(fd);
@@ -139,10 +160,11 @@ function openFile(path: string, withIndex: (file: OpenFile, stat: Stats) => Open
   }
 }
 
-function openWithIndex(path: string, file: OpenFile, stat: Stats): OpenedLog | undefined {
+function openWithIndex(path: string, file: OpenFile, stat: Stats): LogInPlace | undefined {
   const fd = openSync(indexPath(path), openFlags, fileMode);
-  const { size, ino } = fstatSync(fd);
-  const header = readRecord(fd, 0);
+  const indexStat = fstatSync(fd);
+  const { size, ino } = indexStat;
+  const header = isSoleFile(indexStat) ? readRecord(fd, 0) : undefined;
   if (header?.kind !== "header") {
     closeSync(fd);
     return undefined;
@@ -150,6 +172,7 @@ function openWithIndex(path: string, file: OpenFile, stat: Stats): OpenedLog | u
   const wholeSize = size - (size % recordBytes);
   if (wholeSize < size) ftruncateSync(fd, wholeSize);
   const tail = readTail(fd, wholeSize);
+  const firstChunk = readRecords(fd, recordBytes, Math.min(wholeSize, tailRecords * recordBytes)).find(({ kind }) => kind === "chunk");
   const last = tail.at(-1) ?? header;
   const unclean = last.kind !== "closed";
   // The file has been cut, removed, or replaced by a shorter one, while nobody looked.
@@ -165,45 +188,59 @@ function openWithIndex(path: string, file: OpenFile, stat: Stats): OpenedLog | u
     epoch: header.epoch,
     lastRun: tail.reduce((run, record) => ("runId" in record ? record.runId : run), ""),
     lastTimeUs: last.timeUs,
+    firstTimeUs: (firstChunk ?? header).timeUs,
     unclean,
   };
 }
 
-function withNewIndex(path: string, file: OpenFile, { base: oldBase, epoch, end }: KnownStream, timeUs: number): OpenedLog {
+function withNewIndex(path: string, file: OpenFile, { base: oldBase, epoch, end }: KnownStream, timeUs: number): LogInPlace {
   const base = Math.max(oldBase, end - file.size);
   const header = { kind: "header", position: base, timeUs, epoch } as const;
   const gap = { kind: "gap", position: base, timeUs, reason: "truncated", bytes: base - oldBase } as const;
   const rest = { kind: "chunk", position: base, timeUs, runId: "" } as const;
   const index = replaceIndex(path, [header, ...(base > oldBase ? [gap] : []), ...(file.size > 0 ? [rest] : [])]);
-  return { ...file, index, base, epoch, lastRun: "", lastTimeUs: timeUs, unclean: false };
+  return { ...file, index, base, epoch, lastRun: "", lastTimeUs: timeUs, firstTimeUs: timeUs, unclean: false };
 }
 
 /** Finishes a rotation that was cut short; says where the stream stands after all that was set aside. */
 function repairRotation(path: string): { base: number; epoch: number | undefined } {
-  const { files, indexes } = listRotated(path);
+  const { files, plain, indexes } = listRotated(path);
   const orphan = indexes.at(-1);
   if (orphan !== undefined && orphan > (files.at(-1) ?? -1) && existsSync(path) && !existsSync(indexPath(path))) {
     renameSync(path, rotatedPath(path, orphan));
     return endOfRotated(rotatedPath(path, orphan), orphan);
   }
   const newest = files.at(-1);
-  return newest === undefined ? { base: 0, epoch: undefined } : endOfRotated(rotatedPath(path, newest), newest);
+  if (newest === undefined) return { base: 0, epoch: undefined };
+  return plain.at(-1) === newest ? endOfRotated(rotatedPath(path, newest), newest) : endOfPacked(rotatedPath(path, newest), newest);
 }
 
 function endOfRotated(path: string, base: number): { base: number; epoch: number | undefined } {
-  const fd = openSync(path, O_RDWR | O_NOFOLLOW);
-  const end = base + fstatSync(fd).size;
-  closeSync(fd);
-  return { base: end, epoch: markRotated(path, end) };
+  const { size } = lstatSync(path);
+  return { base: base + size, epoch: markRotated(path, base + size) };
+}
+
+/** It is packed, but its index says how long it was. */
+function endOfPacked(path: string, base: number): { base: number; epoch: number | undefined } {
+  const fd = openSync(indexPath(path), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    const header = readRecord(fd, 0);
+    const last = readTail(fd, fstatSync(fd).size).at(-1);
+    return { base: Math.max(base, last?.position ?? 0), epoch: header?.kind === "header" ? header.epoch : undefined };
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Returns the epoch, where there is an index to tell it. */
 function markRotated(path: string, end: number): number | undefined {
   try {
-    const fd = openSync(indexPath(path), O_RDWR | O_APPEND | O_NOFOLLOW);
+    const fd = openSync(indexPath(path), O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
     try {
+      const stat = fstatSync(fd);
+      if (!isSoleFile(stat)) return undefined;
       const header = readRecord(fd, 0);
-      const size = fstatSync(fd).size;
+      const { size } = stat;
       if (readTail(fd, size - (size % recordBytes)).at(-1)?.kind !== "rotated") {
         ftruncateSync(fd, size - (size % recordBytes));
         writeSync(fd, encodeRecord({ kind: "rotated", position: end, timeUs: wallTimeUs() }));
@@ -224,12 +261,19 @@ function readRecord(fd: number, at: number): IndexRecord | undefined {
 }
 
 function readTail(fd: number, size: number): IndexRecord[] {
-  const from = Math.max(recordBytes, size - tailRecords * recordBytes);
-  const bytes = Buffer.alloc(Math.max(0, size - from));
+  return readRecords(fd, Math.max(recordBytes, size - (size % recordBytes) - tailRecords * recordBytes), size);
+}
+
+function readRecords(fd: number, from: number, to: number): IndexRecord[] {
+  const bytes = Buffer.alloc(Math.max(0, to - from));
   const read = readSync(fd, bytes, 0, bytes.length, from);
   return Array.from({ length: Math.floor(read / recordBytes) }, (_, i) => decodeRecord(bytes, i * recordBytes)).filter(
     (record) => record !== undefined,
   );
+}
+
+function isSoleFile(stat: Stats): boolean {
+  return stat.isFile() && stat.nlink === 1;
 }
 
 function endsMidLine(fd: number, size: number): boolean {

@@ -94,7 +94,10 @@ export class Pump {
     const names = new Set(listNames(this.#runsDir));
     for (const name of names) this.#look(name);
     for (const name of this.#runs.keys()) if (!names.has(name)) this.#drop(name);
-    for (const { file, users } of this.#files.values()) if (users === 0) this.#closeFile(file);
+    for (const { file, users } of this.#files.values()) {
+      if (users === 0) this.#closeFile(file);
+      else file.upkeep();
+    }
     if (!this.#watcher) this.#watch();
     this.#desk.look();
   }

@@ -1,4 +1,17 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
@@ -13,7 +26,10 @@ const write = (file: LogFile, text: string, runId = "r1") => file.append(Buffer.
 /** The name of the file is looked at once a second. */
 const passSecond = () => vi.spyOn(performance, "now").mockReturnValue(performance.now() + 1500);
 
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
 
 function openFile(dir: TempDir, settings: Partial<LogSettings> = {}): LogFile {
   return new LogFile(pathIn(dir), { ...plainSettings, ...settings });
@@ -341,12 +357,102 @@ test("a line that does not end is cut by a rotation that is asked for", async ()
   file.close();
 });
 
+test("by the clock a file is set aside before the first line of the next interval", async () => {
+  await using dir = makeTempDir();
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2026-03-01T23:59:58Z") });
+  const file = openFile(dir, { interval: "minutely" });
+  write(file, "one\n");
+  vi.setSystemTime(Date.parse("2026-03-01T23:59:59.999Z"));
+  write(file, "two\n");
+  vi.setSystemTime(Date.parse("2026-03-02T00:00:00Z"));
+  write(file, "three\n");
+  file.close();
+  expect(logFiles(file.path).map((name) => readFileSync(name, "latin1"))).toEqual(["one\ntwo\n", "three\n"]);
+});
+
+test("by the clock too a line is not cut when it ends in time", async () => {
+  await using dir = makeTempDir();
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2026-03-01T23:59:58Z") });
+  const file = openFile(dir, { interval: "hourly" });
+  write(file, "begun ");
+  vi.setSystemTime(Date.parse("2026-03-02T00:00:00Z"));
+  write(file, "and ");
+  write(file, "ended\nnext\n");
+  file.close();
+  expect(logFiles(file.path).map((name) => readFileSync(name, "latin1"))).toEqual(["begun and ended\n", "next\n"]);
+});
+
+test("a silent file is set aside by the clock, once, and an empty one is not", async () => {
+  await using dir = makeTempDir();
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2026-03-01T12:00:00") });
+  const file = openFile(dir, { interval: "daily" });
+  write(file, "one\n");
+  file.upkeep();
+  expect(logFiles(file.path)).toHaveLength(1);
+  for (const day of [2, 3, 4]) {
+    vi.setSystemTime(Date.parse(`2026-03-0${day}T00:00:00`));
+    file.upkeep();
+  }
+  expect(logFiles(file.path)).toEqual([rotatedPath(file.path, 0), file.path]);
+  file.close();
+});
+
+test("a file that is older than the last boundary is set aside by the pump that finds it", async () => {
+  await using dir = makeTempDir();
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.parse("2026-03-01T12:00:00") });
+  const before = openFile(dir, { interval: "daily" });
+  write(before, "old\n");
+  before.close();
+  vi.setSystemTime(Date.parse("2026-03-01T23:00:00"));
+  const same = openFile(dir, { interval: "daily" });
+  write(same, "same day\n");
+  same.close();
+  vi.setSystemTime(Date.parse("2026-03-05T12:00:00"));
+  const silent = openFile(dir, { interval: "daily" });
+  silent.upkeep();
+  silent.close();
+  expect(logFiles(silent.path).map((name) => readFileSync(name, "latin1"))).toEqual(["old\nsame day\n", ""]);
+});
+
+test("what was set aside is removed when it is too old, also while nothing is written, and the present file never", async () => {
+  await using dir = makeTempDir();
+  const file = openFile(dir, { rotateBytes: 5, maxAgeMs: 86_400_000 });
+  for (const line of ["one\n", "two\n", "three\n"]) write(file, line);
+  const longAgo = new Date(Date.now() - 90_000_000);
+  for (const name of [rotatedPath(file.path, 0), file.path]) utimesSync(name, longAgo, longAgo);
+  file.upkeep();
+  file.close();
+  expect(readdirSync(dirname(file.path)).sort()).toEqual(["out.log", "out.log.idx", "out.log.000000000000004", "out.log.000000000000004.idx"].sort());
+});
+
+test("all files of a log together stay below its total, what was there before counts, and the oldest go first", async () => {
+  await using dir = makeTempDir();
+  const total = 20_000;
+  const earlier = openFile(dir, { rotateBytes: 4000 });
+  for (let i = 1; i <= 100; i++) write(earlier, `${"x".repeat(499)}\n`);
+  earlier.close();
+  const file = openFile(dir, { rotateBytes: 4000, totalBytes: total });
+  for (let i = 1; i <= 500; i++) {
+    write(file, `${String(i).padStart(99, "0")}\n`);
+    if (i > 40) expect(sizeOf(dirname(file.path))).toBeLessThan(total + 2000);
+  }
+  file.close();
+  const lines = wholeLog(file.path).toString().trimEnd().split("\n").map(Number);
+  expect(lines.at(-1)).toBe(500);
+  expect(lines).toEqual(lines.map((_, i) => 500 - lines.length + 1 + i));
+  expect(lines.length).toBeGreaterThan(80);
+});
+
 test("an empty file, or none, is not rotated", async () => {
   await using dir = makeTempDir();
   const file = openFile(dir);
   expect(file.rotate()).toBeUndefined();
   expect(existsSync(dir.path) && existsSync(file.path)).toBe(false);
 });
+
+function sizeOf(directory: string): number {
+  return readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+}
 
 function lineAround(text: string, position: number): string {
   return text.slice(text.lastIndexOf("\n", position - 1) + 1).split("\n")[0] ?? "";
