@@ -1,12 +1,14 @@
-import { fstatSync, lstatSync, renameSync, type Stats, writeSync } from "node:fs";
+import { fstatSync, lstatSync, renameSync, rmSync, type Stats, writeSync } from "node:fs";
 import { devNull } from "node:os";
+import { dirname, join } from "node:path";
 import { failpoint } from "../failpoint.ts";
-import { indexPath, rotatedPath } from "../logs/log-file-names.ts";
+import { indexPath, type Packing, rotatedPath } from "../logs/log-file-names.ts";
 import type { LogFileOrder } from "../logs/pump-protocol.ts";
 import { IndexWriter } from "./index-writer.ts";
 import { endOfInterval } from "./interval.ts";
 import { LogDirectory } from "./log-directory.ts";
 import { closeLog, listRotated, type OpenedLog, type OpenLog, openLog, rejoinLog } from "./open-log.ts";
+import type { PackOrder } from "./packer.ts";
 import { countSurplus, describeSetAside, fileLimit, removeSetAside } from "./retention.ts";
 import { bytesBeforeRotation, newline } from "./rotation.ts";
 
@@ -28,6 +30,7 @@ const retryOpenMs = 1000;
 /** A line that has not ended by then is cut by the clock. */
 const lineEndMs = 200;
 const upkeepMs = 60_000;
+const packingOf = { none: undefined, zstd: "zst", gzip: "gz" } as const satisfies Record<LogSettings["compress"], Packing | undefined>;
 
 export class LogFile {
   readonly path: string;
@@ -43,6 +46,8 @@ export class LogFile {
   #pauseMs = leastPauseMs;
   #rotateNotBefore = 0;
   #upkeepAt = 0;
+  /** There may be files to pack. */
+  #mayPack = false;
   /** Wall clock: when the first byte of the file was read, and when its interval ends. */
   #firstMs: number | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
@@ -104,6 +109,37 @@ export class LogFile {
     const log = this.#usable(now);
     if (log && this.#isDue(now)) this.#turnOver(now);
     this.#prune("surplus");
+    this.#mayPack = true;
+  }
+
+  /**
+   * What is to be packed next, while nothing is: any file that was set aside but the newest, which stays as it is for tail and grep. The newer first, for
+   * under a flood the older will be gone before they are done.
+   */
+  nextToPack(): PackOrder | undefined {
+    if (!this.#mayPack) return undefined;
+    this.#mayPack = false;
+    try {
+      using entered = this.#log ? undefined : LogDirectory.of(this.path, "fail");
+      const place = this.#log?.place ?? entered?.place(this.path) ?? this.path;
+      const { files, plain, unfinished } = listRotated(place);
+      for (const name of unfinished) rmSync(join(dirname(place), name), { force: true });
+      const packing = packingOf[this.#settings.compress];
+      const base = plain.findLast((base) => base !== files.at(-1));
+      return packing && base !== undefined ? { path: this.path, base, packing } : undefined;
+    } catch {
+      return undefined; // the directory is gone; the next rotation or the next minute sees
+    }
+  }
+
+  /** There may be something to pack, also when the file is closed. */
+  get mayPack(): boolean {
+    return this.#mayPack;
+  }
+
+  /** One is packed: there may be more. */
+  packed(): void {
+    this.#mayPack = true;
   }
 
   /** Sets the present file aside and begins a new one. Returns its name; undefined: there was nothing in it. */
@@ -261,6 +297,7 @@ export class LogFile {
     }
     this.#usable(now);
     this.#prune("surplus");
+    this.#mayPack = true;
     return this.#rotated(rotatedPath(this.path, log.base));
   }
 

@@ -2,6 +2,7 @@ import { existsSync, type FSWatcher, mkdirSync, readdirSync, watch } from "node:
 import { join } from "node:path";
 import type { LogFileOrder, PumpStatus } from "../logs/pump-protocol.ts";
 import { LogFile, type LogSettings } from "./log-file.ts";
+import { Packer, type PackOrder } from "./packer.ts";
 import { RequestDesk } from "./request-desk.ts";
 import { RunOutput } from "./run-output.ts";
 
@@ -17,6 +18,9 @@ export class Pump {
   readonly #runs = new Map<string, RunOutput>();
   readonly #files = new Map<string, { file: LogFile; users: number }>();
   readonly #exit: () => void;
+  readonly #packer = new Packer();
+  /** Of runs that are over; what they have set aside is not all packed. */
+  readonly #closed = new Set<LogFile>();
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** Of runs and files that are over. */
@@ -45,6 +49,7 @@ export class Pump {
     clearInterval(this.#timer);
     this.#watcher?.close();
     this.#desk.close();
+    this.#packer.close();
     for (const run of this.#runs.values()) run.close();
     for (const { file } of this.#files.values()) file.close();
   }
@@ -76,6 +81,7 @@ export class Pump {
   #closeFile(file: LogFile): void {
     if (!file.close()) return; // the disk is full: the tick tries again
     this.#files.delete(file.path);
+    if (file.mayPack) this.#closed.add(file);
     this.#pastDropped += file.droppedBytes;
   }
 
@@ -98,8 +104,27 @@ export class Pump {
       if (users === 0) this.#closeFile(file);
       else file.upkeep();
     }
+    if (!this.#packer.busy) void this.#pack();
     if (!this.#watcher) this.#watch();
     this.#desk.look();
+  }
+
+  /** All that there is to pack, one after the other. Begun by the tick and not by a rotation, so that a flood does not have its files packed as fast as they go. */
+  async #pack(): Promise<void> {
+    for (;;) {
+      const next = this.#nextToPack();
+      if (!next) return;
+      if (await this.#packer.pack(next.order)) next.file.packed();
+    }
+  }
+
+  #nextToPack(): { file: LogFile; order: PackOrder } | undefined {
+    for (const file of [...this.#files.values().map(({ file }) => file), ...this.#closed]) {
+      const order = file.nextToPack();
+      if (order) return { file, order };
+    }
+    this.#closed.clear();
+    return undefined;
   }
 
   #look(name: string): void {

@@ -103,6 +103,29 @@ test("files are rotated between lines under a flood, and lose nothing", async ()
   for (const file of files) expect(readFileSync(file).at(-1)).toBe(10);
 });
 
+test("what was set aside is packed in the background, also when the run is over, and nothing is lost", async () => {
+  await using rig = new PumpRig();
+  await rig.startPump();
+  const run = rig.startRun(flood(2_000_000), { rotateBytes: 1_000_003, compress: "zstd" });
+  await run.ended();
+  const [newest, ...older] = logFiles(run.out).slice(0, -1).reverse();
+  await eventually(() => older.every((file) => existsSync(`${file}.zst`) && !existsSync(file)));
+  expect(existsSync(newest ?? "")).toBe(true);
+  expect(older).toHaveLength(18);
+  expect(wholeLog(run.out).equals(floodOutput(2_000_000))).toBe(true);
+});
+
+test("packing takes a bounded memory, however large the file", async () => {
+  await using rig = new PumpRig();
+  const pump = await rig.startPump();
+  const large = 300_000_000;
+  const run = rig.startRun(`exec yes | head -c ${large + 20_000_000}; sleep 1000`, { rotateBytes: large / 2, compress: "gzip", name: "large" });
+  await eventually(() => existsSync(`${rotatedPath(run.out, 0)}.gz.new`));
+  const before = peakMemory(pump.pid);
+  await eventually(() => !existsSync(rotatedPath(run.out, 0)));
+  expect(peakMemory(pump.pid) - before).toBeLessThan(64_000_000);
+});
+
 test("a line of 200 MB is copied in little memory", async () => {
   await using rig = new PumpRig();
   const pump = await rig.startPump();

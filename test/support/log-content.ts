@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { decodeRecord, type IndexRecord, recordBytes } from "../../src/logs/index-format.ts";
 import { indexPath, rotatedNames, rotatedPath } from "../../src/logs/log-file-names.ts";
 
@@ -10,7 +11,13 @@ export function logFiles(path: string): string[] {
 }
 
 export function wholeLog(path: string): Buffer {
-  return Buffer.concat(logFiles(path).map((file) => readFileSync(file)));
+  return Buffer.concat(logFiles(path).map(readFile));
+}
+
+/** The newest file that was set aside is plain, and older ones may be packed. */
+function readFile(path: string): Buffer {
+  if (existsSync(path)) return readFileSync(path);
+  return existsSync(`${path}.zst`) ? zstdDecompressSync(readFileSync(`${path}.zst`)) : gunzipSync(readFileSync(`${path}.gz`));
 }
 
 /** Every record of one file's index. */
