@@ -13,6 +13,8 @@ import { type LogSettings, pickLogSettings, type ServiceSpec } from "../core/spe
 //   exit       status of the service /
 //   out.eof    nobody holds the FIFO any more and everything of it has been written (pump)
 //   err.eof
+//   out.held   what a pump had in hand and could not write, because the disk was full, when it left (pump)
+//   err.held
 
 /** spec.json; for its owner only, for there are values of variables in it. */
 export interface RunSpecFile {

@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pumpUnavailable } from "../errors.ts";
 import {
+  type LogCounters,
   type LogFileOrder,
   type PumpAnswer,
   type PumpRequest,
@@ -40,6 +41,16 @@ export function requestPurge(
   signal?: AbortSignal,
 ): Promise<PumpResult> {
   return ask(runtimeDir, { op: "purge", files, rotatedOnly }, signal);
+}
+
+/** What the pump has counted, by path. */
+export async function requestCounters(
+  runtimeDir: string,
+  paths: readonly string[],
+  signal?: AbortSignal,
+): Promise<Readonly<Record<string, LogCounters>>> {
+  const { counters } = await ask(runtimeDir, { op: "count", paths }, signal);
+  return counters ?? {};
 }
 
 /** Asks the pump to leave in good order, so that a newer one can take its place. Nothing is lost. */

@@ -28,6 +28,15 @@ export interface PumpStatus {
   readonly bytes: number;
   /** Dropped since it was started, because a disk did not take them. */
   readonly dropped: number;
+  /** For how long logs have kept their services waiting since it was started, together. */
+  readonly blockedMs: number;
+}
+
+/** Of one log, since the pump was started. */
+export interface LogCounters {
+  readonly writtenBytes: number;
+  readonly droppedBytes: number;
+  readonly blockedMs: number;
 }
 
 /** The settings are for files that the pump does not have open. */
@@ -39,6 +48,7 @@ export interface LogFileOrder {
 export type PumpRequest =
   | { readonly op: "rotate"; readonly files: readonly LogFileOrder[] }
   | { readonly op: "purge"; readonly files: readonly LogFileOrder[]; readonly rotatedOnly: boolean }
+  | { readonly op: "count"; readonly paths: readonly string[] }
   | { readonly op: "exit" };
 
 export type PumpAnswer = PumpResult | { readonly error: string };
@@ -47,4 +57,6 @@ export interface PumpResult {
   /** The files that were set aside. */
   readonly paths: readonly string[];
   readonly freedBytes: number;
+  /** By path, where they were asked for. */
+  readonly counters?: Readonly<Record<string, LogCounters>>;
 }

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, readSync } from "node:fs";
-import { Socket } from "node:net";
+import { Socket, type SocketConstructorOpts } from "node:net";
 
 // Reading a FIFO in Node. The choices were measured, 64 KiB writes and one write per line of 100 bytes, beside `cat fifo > file`
 // with 1200-1380 MB/s at 0.4 CPU s/GB and 155 MB/s at 6.5:
@@ -22,7 +22,8 @@ const napMs = 0.05;
 const napCell = new Int32Array(new SharedArrayBuffer(4));
 let nappedThisTurn = false;
 
-export type TakeChunk = (chunk: Buffer) => void;
+/** Says whether it wants more. */
+export type TakeChunk = (chunk: Buffer) => boolean;
 
 /** Reads until nobody holds the FIFO any more. Chunks are valid until the callback returns. */
 export class Fifo {
@@ -30,6 +31,7 @@ export class Fifo {
   readonly #take: TakeChunk;
   readonly #ended: () => void;
   #socket: Socket | undefined;
+  #paused = false;
   #lastRead = 0;
 
   constructor(path: string, take: TakeChunk, ended: () => void) {
@@ -45,14 +47,20 @@ export class Fifo {
     }
   }
 
-  /** Takes everything that was written before this call; what is written meanwhile may stay. */
-  drain(mostBytes: number): void {
-    if (!this.#socket) return;
-    for (let taken = 0; taken < mostBytes; ) {
+  /** Takes everything that was written before this call; what is written meanwhile may stay. False when the taker does not want all of it. */
+  drain(mostBytes: number): boolean {
+    for (let taken = 0; this.#socket && !this.#paused && taken < mostBytes; ) {
       const count = this.#readOnce();
-      if (!count) return;
+      if (!count) break;
       taken += count;
     }
+    return !this.#paused;
+  }
+
+  /** After the taker has had enough: it wants more again. */
+  resume(): void {
+    this.#paused = false;
+    this.#socket?.resume();
   }
 
   close(): void {
@@ -63,22 +71,22 @@ export class Fifo {
 
   #listen(): Socket {
     const onread = { buffer, callback: (count: number) => this.#woken(count) };
-    const socket = new Socket({ fd: this.#fd, readable: true, writable: false, onread });
+    const socket = new Socket({ fd: this.#fd, readable: true, writable: false, onread, pauseOnCreate: this.#paused } as SocketConstructorOpts);
     socket.on("error", () => socket.destroy());
     socket.once("close", () => {
       this.#socket = undefined;
       this.#ended();
     });
-    socket.resume();
+    if (!this.#paused) socket.resume();
     return socket;
   }
 
   #woken(count: number): boolean {
-    this.#take(buffer.subarray(0, count));
+    this.#paused = !this.#take(buffer.subarray(0, count));
     const now = performance.now();
     if (count < smallRead && now - this.#lastRead < busyMs) napOnce();
     this.#lastRead = now;
-    return true;
+    return !this.#paused;
   }
 
   /** Undefined when there is nothing just now, 0 when nobody can write any more. */
@@ -90,7 +98,7 @@ export class Fifo {
       if ((error as NodeJS.ErrnoException).code === "EAGAIN") return undefined;
       throw error;
     }
-    if (count > 0) this.#take(buffer.subarray(0, count));
+    if (count > 0) this.#paused = !this.#take(buffer.subarray(0, count));
     return count;
   }
 }

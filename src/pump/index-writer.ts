@@ -19,14 +19,14 @@ export class IndexWriter {
   /** Of the last record. */
   #run = "";
   #timeUs = 0;
-  #chunk = { position: 0, at: Number.NEGATIVE_INFINITY };
+  #chunk = { position: -1, at: Number.NEGATIVE_INFINITY };
 
   /** Goes on behind what is in this index. */
   continue(fd: number, { lastRun, lastTimeUs }: { readonly lastRun: string; readonly lastTimeUs: number }): void {
     this.#fd = fd;
     this.#run = lastRun;
     this.#timeUs = Math.max(this.#timeUs, lastTimeUs);
-    this.#chunk.at = Number.NEGATIVE_INFINITY;
+    this.#forgetChunk();
   }
 
   /** Tells once where a run begins. */
@@ -37,14 +37,16 @@ export class IndexWriter {
 
   chunk(position: number, runId: string, now: number): void {
     const near = now - this.#chunk.at < sharedMs && position - this.#chunk.position < sharedBytes;
-    if ((near && runId === this.#run) || !this.mark(position, { kind: "chunk", runId })) return;
+    // The same bytes once more: a full disk did not take them.
+    const again = position === this.#chunk.position;
+    if (((near || again) && runId === this.#run) || !this.mark(position, { kind: "chunk", runId })) return;
     this.#run = runId;
     this.#chunk = { position, at: now };
   }
 
   /** Says whether it is there now. The next chunk gets a record of its own. */
   mark(position: number, mark: Mark): boolean {
-    this.#chunk.at = Number.NEGATIVE_INFINITY;
+    this.#forgetChunk();
     try {
       if (writeSync(this.#fd, encodeRecord({ ...mark, position, timeUs: this.#now() })) === recordBytes) return true;
     } catch {
@@ -52,6 +54,10 @@ export class IndexWriter {
     }
     this.#cutToWholeRecords();
     return false;
+  }
+
+  #forgetChunk(): void {
+    this.#chunk = { position: -1, at: Number.NEGATIVE_INFINITY };
   }
 
   #now(): number {

@@ -15,7 +15,7 @@ import { bytesBeforeRotation, newline } from "./rotation.ts";
 // One log and its index, written by nobody else. Every chunk is with the kernel when append returns; nothing waits in memory, so what a kill of
 // the pump can cost is the chunk between its read and its write. No error leaves this file: where the disk does not take the bytes they are
 // dropped and counted, the services go on, and when it takes them again the index says how many are missing. The bytes after such a gap begin
-// at a line where there is one in the chunk.
+// at a line where there is one in the chunk. Or, where that was asked for, they stay with the caller, and the services wait.
 //
 // Before every write the file is asked whether somebody has cut or removed it, and once a second whether it still has its name: bytes for a file that
 // nobody can find would be lost without a word, and readers must learn of a cut before bytes stand where others stood.
@@ -37,6 +37,8 @@ export class LogFile {
   #settings: LogSettings;
   /** Bytes that the disk did not take, since this pump has the file. */
   droppedBytes = 0;
+  /** Bytes that it did take. */
+  writtenBytes = 0;
   #log: OpenLog | undefined;
   /** Position after the last byte that was written, kept while the file is not open. */
   #end = 0;
@@ -53,6 +55,8 @@ export class LogFile {
   #dueMs = Number.POSITIVE_INFINITY;
   /** Somebody waits for the line in hand to end, and the file to be set aside. */
   #lineEnd: PromiseWithResolvers<string | undefined> | undefined;
+  #blockedSince: number | undefined;
+  #blockedMs = 0;
   /** Dropped and not yet told in the index. */
   #gapBytes = 0;
   #gapEndsMidLine = false;
@@ -72,8 +76,9 @@ export class LogFile {
     this.#beginInterval(this.#firstMs);
   }
 
-  append(chunk: Buffer, runId: string): void {
-    if (this.path === devNull) return;
+  /** Returns how many bytes stay with the caller, to be brought again: none, unless the service is to wait for a disk that does not take them. */
+  append(chunk: Buffer, runId: string): number {
+    if (this.path === devNull) return 0;
     const now = performance.now();
     let log = this.#usable(now);
     if (log && this.#isDue(now)) log = this.#turnOver(now);
@@ -87,7 +92,31 @@ export class LogFile {
       this.#rotate(log, now);
       log = this.#usable(now);
     }
+    if (rest.length > 0 && this.#settings.onFull === "block") {
+      this.#blockedSince ??= now;
+      return rest.length;
+    }
     this.#drop(rest);
+    this.#unblock(now);
+    return 0;
+  }
+
+  /** Bytes that stayed with a caller who can keep them no longer. */
+  giveUp(rest: Buffer): void {
+    this.#drop(rest);
+    this.#unblock(performance.now());
+  }
+
+  /** For how long services have waited, since this pump has the file. */
+  get blockedMs(): number {
+    const current = this.#blockedSince === undefined ? 0 : performance.now() - this.#blockedSince;
+    return Math.round(this.#blockedMs + current);
+  }
+
+  #unblock(now: number): void {
+    if (this.#blockedSince === undefined) return;
+    this.#blockedMs += now - this.#blockedSince;
+    this.#blockedSince = undefined;
   }
 
   /** The run's first bytes, if it has any, come from here on. */
@@ -219,6 +248,7 @@ export class LogFile {
     if (written === bytes.length) this.#pauseMs = leastPauseMs;
     if (written > 0) log.midLine = bytes[written - 1] !== newline;
     log.size += written;
+    this.writtenBytes += written;
     this.#end = log.base + log.size;
     return written;
   }

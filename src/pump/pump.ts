@@ -1,6 +1,6 @@
 import { existsSync, type FSWatcher, mkdirSync, readdirSync, watch } from "node:fs";
 import { join } from "node:path";
-import type { LogFileOrder, PumpStatus } from "../logs/pump-protocol.ts";
+import type { LogCounters, LogFileOrder, PumpStatus } from "../logs/pump-protocol.ts";
 import { LogFile, type LogSettings } from "./log-file.ts";
 import { Packer, type PackOrder } from "./packer.ts";
 import { RequestDesk } from "./request-desk.ts";
@@ -8,6 +8,7 @@ import { RunOutput } from "./run-output.ts";
 
 /** Every look that inotify may have cost us is made by then. */
 const tickMs = 1000;
+const mostPastCounters = 10_000;
 
 /** Reads the output of all runs in one runtime directory and writes it to their log files. */
 export class Pump {
@@ -23,9 +24,11 @@ export class Pump {
   readonly #closed = new Set<LogFile>();
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** Of runs and files that are over. */
+  /** Of runs that are over. */
   #pastBytes = 0;
-  #pastDropped = 0;
+  /** Of files that are closed: all of them, and the last of them by path. */
+  #past = nothing;
+  readonly #pastByPath = new Map<string, LogCounters>();
 
   /** `exit` is called when the pump is asked to leave, or its runtime directory is gone. */
   constructor({ runtimeDir, version, exit }: { runtimeDir: string; version: string; exit: () => void }) {
@@ -33,7 +36,7 @@ export class Pump {
     this.#runsDir = join(runtimeDir, "runs");
     this.#version = version;
     this.#exit = exit;
-    this.#desk = new RequestDesk(runtimeDir, { withFile: (order, use) => this.#withFile(order, use), exit });
+    this.#desk = new RequestDesk(runtimeDir, { withFile: (order, use) => this.#withFile(order, use), count: (path) => this.#count(path), exit });
   }
 
   start(): void {
@@ -60,9 +63,9 @@ export class Pump {
 
   status(): PumpStatus {
     const bytes = this.#runs.values().reduce((sum, run) => sum + run.bytes, this.#pastBytes);
-    const dropped = this.#files.values().reduce((sum, { file }) => sum + file.droppedBytes, this.#pastDropped);
+    const { droppedBytes: dropped, blockedMs } = this.#files.values().reduce((sum, { file }) => add(sum, file), this.#past);
     const runs = this.#runs.values().reduce((count, run) => count + (run.done ? 0 : 1), 0);
-    return { pid: process.pid, version: this.#version, runs, bytes, dropped };
+    return { pid: process.pid, version: this.#version, runs, bytes, dropped, blockedMs };
   }
 
   acquire(path: string, settings: LogSettings): LogFile {
@@ -82,7 +85,16 @@ export class Pump {
     if (!file.close()) return; // the disk is full: the tick tries again
     this.#files.delete(file.path);
     if (file.mayPack) this.#closed.add(file);
-    this.#pastDropped += file.droppedBytes;
+    this.#past = add(this.#past, file);
+    const counted = add(this.#pastByPath.get(file.path) ?? nothing, file);
+    this.#pastByPath.delete(file.path);
+    this.#pastByPath.set(file.path, counted);
+    const [oldest] = this.#pastByPath.keys();
+    if (oldest !== undefined && this.#pastByPath.size > mostPastCounters) this.#pastByPath.delete(oldest);
+  }
+
+  #count(path: string): LogCounters {
+    return add(this.#pastByPath.get(path) ?? nothing, this.#files.get(path)?.file ?? nothing);
   }
 
   async #withFile<T>({ path, settings }: LogFileOrder, use: (file: LogFile) => Promise<T>): Promise<T> {
@@ -157,6 +169,12 @@ export class Pump {
     this.#watcher?.close();
     this.#watcher = undefined;
   }
+}
+
+const nothing: LogCounters = { writtenBytes: 0, droppedBytes: 0, blockedMs: 0 };
+
+function add(a: LogCounters, b: LogCounters): LogCounters {
+  return { writtenBytes: a.writtenBytes + b.writtenBytes, droppedBytes: a.droppedBytes + b.droppedBytes, blockedMs: a.blockedMs + b.blockedMs };
 }
 
 function listNames(directory: string): string[] {

@@ -1,6 +1,6 @@
 import { type FSWatcher, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { type LogFileOrder, type PumpAnswer, type PumpRequest, type PumpResult, requestsDir } from "../logs/pump-protocol.ts";
+import { type LogCounters, type LogFileOrder, type PumpAnswer, type PumpRequest, type PumpResult, requestsDir } from "../logs/pump-protocol.ts";
 import type { LogFile } from "./log-file.ts";
 
 /** A line that has not ended by then is cut by a rotation that was asked for. */
@@ -10,6 +10,7 @@ const keepAnswersMs = 600_000;
 
 export interface DeskWork {
   withFile<T>(order: LogFileOrder, use: (file: LogFile) => Promise<T>): Promise<T>;
+  count(path: string): LogCounters;
   exit(): void;
 }
 
@@ -67,6 +68,9 @@ export class RequestDesk {
       setImmediate(() => this.#work.exit());
       return { paths: [], freedBytes: 0 };
     }
+    if (request.op === "count") {
+      return { paths: [], freedBytes: 0, counters: Object.fromEntries(request.paths.map((path) => [path, this.#work.count(path)])) };
+    }
     const wrong = request.files.find((file) => !isAbsolute(file.path));
     if (wrong) throw new Error(`cannot ${request.op} ${wrong.path}: the path is not absolute`);
     const results = await Promise.all(request.files.map((order) => this.#work.withFile(order, (file) => perform(request, file))));
@@ -74,7 +78,7 @@ export class RequestDesk {
   }
 }
 
-async function perform(request: Exclude<PumpRequest, { op: "exit" }>, file: LogFile): Promise<PumpResult> {
+async function perform(request: Extract<PumpRequest, { files: unknown }>, file: LogFile): Promise<PumpResult> {
   switch (request.op) {
     case "rotate": {
       const path = await file.rotateBetweenLines(lineEndMs);

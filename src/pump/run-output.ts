@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, type FSWatcher, openSync, readFileSync, watch, writeFileSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, type FSWatcher, openSync, readFileSync, rmSync, watch, writeFileSync, writeSync } from "node:fs";
 import { basename, isAbsolute, join } from "node:path";
 import { failpoint } from "../failpoint.ts";
 import { type RunSpecFile, readRunLogs, wholeLine } from "../host/run-files.ts";
@@ -11,6 +11,10 @@ import type { LogFile, LogSettings } from "./log-file.ts";
 //   `exit` is there            take all that the FIFOs hold, then let the shim go by a line in `ack`. Not before: with the last of its holders
 //                              a FIFO dies, and so does what is in it
 //   nobody holds out, or err   `out.eof`, `err.eof`. A grandchild may hold one for long after the exit: it is read for as long
+//
+// A log that makes its services wait gives a chunk back when the disk is full. It is kept, and the FIFO is not read until it has been written; then
+// the exit is not answered either, and the shim holds the FIFO for as long. The service can be killed all the same. A pump that leaves puts
+// what it has in hand into the directory, as `out.held` or `err.held`, for the next.
 //
 // Whatever of this an earlier pump has done can be seen in the directory or is harmless when it is done again. Inotify says when to look; the
 // pump's tick looks all the same.
@@ -46,6 +50,7 @@ export class RunOutput {
   }
 
   look(): void {
+    for (const stream of this.#streams) stream.retry();
     if (this.#phase === "published" && existsSync(join(this.directory, "shim"))) this.#begin();
     if (this.#phase === "reading" && this.#hasExited()) this.#letShimGo();
     if (this.#streams.length > 0 && this.#streams.every((stream) => stream.tellEnd())) this.close();
@@ -72,7 +77,7 @@ export class RunOutput {
   }
 
   #letShimGo(): void {
-    for (const stream of this.#streams) stream.drain();
+    if (!this.#streams.map((stream) => stream.drain()).every((drained) => drained)) return;
     failpoint("pump.drained");
     this.#watcher?.close();
     this.#phase = "draining";
@@ -109,6 +114,8 @@ class Stream {
   readonly #files: LogFiles;
   readonly #file: LogFile;
   #fifo: Fifo | undefined;
+  /** What the log would not take yet. */
+  #held: Buffer | undefined;
   #state: "open" | "hung-up" | "told" | "closed" = "open";
 
   constructor(run: RunOutput, name: "out" | "err", { runId, logs }: RunSpecFile, files: LogFiles) {
@@ -127,6 +134,8 @@ class Stream {
       this.#letGo("told");
       return true;
     }
+    this.#takeHeld();
+    if (this.#held) return false;
     try {
       const take = (chunk: Buffer) => this.#take(chunk);
       this.#fifo = new Fifo(join(this.#run.directory, this.#name), take, () => this.#hungUp());
@@ -136,8 +145,18 @@ class Stream {
     }
   }
 
-  drain(): void {
-    this.#fifo?.drain(mostInFifo);
+  /** False while there is something that the log does not take. */
+  drain(): boolean {
+    return !this.#held && (this.#fifo?.drain(mostInFifo) ?? true);
+  }
+
+  /** Brings the log again what it did not take. */
+  retry(): void {
+    const held = this.#held;
+    if (!held) return;
+    const left = this.#file.append(held, this.#runId);
+    this.#held = left > 0 ? held.subarray(held.length - left) : undefined;
+    if (!this.#held) this.#fifo?.resume();
   }
 
   close(): void {
@@ -145,10 +164,13 @@ class Stream {
   }
 
   /** A run that is silent makes no files: most never say a word on stderr, and a hundred starts at once are felt. */
-  #take(chunk: Buffer): void {
+  #take(chunk: Buffer): boolean {
     if (this.bytes === 0) this.#file.beginRun(this.#runId);
-    this.#file.append(chunk, this.#runId);
     this.bytes += chunk.length;
+    const left = this.#file.append(chunk, this.#runId);
+    // The chunk is a view of a buffer that all FIFOs share.
+    this.#held = left > 0 ? Buffer.from(chunk.subarray(chunk.length - left)) : undefined;
+    return left === 0;
   }
 
   /** False while somebody may still write. */
@@ -166,6 +188,30 @@ class Stream {
     return this.#state === "told";
   }
 
+  /** What an earlier pump had in hand when it left. */
+  #takeHeld(): void {
+    let held: Buffer;
+    try {
+      held = readFileSync(this.#heldPath);
+      rmSync(this.#heldPath);
+    } catch {
+      return; // there is none, as nearly always
+    }
+    this.#take(held);
+  }
+
+  #leaveHeld(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (!held) return;
+    try {
+      writeFileSync(this.#heldPath, held, { mode: 0o600 });
+    } catch {
+      // The directory is gone, or its disk is full too.
+      this.#file.giveUp(held);
+    }
+  }
+
   #hungUp(): void {
     if (this.#state !== "open") return;
     this.#letGo("hung-up");
@@ -175,8 +221,13 @@ class Stream {
   #letGo(next: "hung-up" | "told" | "closed"): void {
     this.#fifo?.close();
     this.#fifo = undefined;
+    this.#leaveHeld();
     if (this.#state === "open") this.#files.release(this.#file);
     this.#state = next;
+  }
+
+  get #heldPath(): string {
+    return join(this.#run.directory, `${this.#name}.held`);
   }
 
   get #eofPath(): string {

@@ -1,10 +1,11 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { pumpStatus } from "../../src/logs/pump-client.ts";
+import { pumpStatus, requestCounters } from "../../src/logs/pump-client.ts";
 import { readPage } from "../../src/logs/read-page.ts";
 import { eventually } from "../support/eventually.ts";
-import { firstNumber, floodLineBytes } from "../support/flood.ts";
+import { endlessFlood, firstNumber, flood, floodLineBytes, floodOutput } from "../support/flood.ts";
+import { readIndex, wholeLog } from "../support/log-content.ts";
 import { PumpRig } from "../support/pump-rig.ts";
 import { canMount, mountSmallDisk } from "../support/small-disk.ts";
 
@@ -73,6 +74,77 @@ test.skipIf(!canMount)("a run that ends on a full disk has its gap told when the
   expect(page.entries.map(({ bytes }) => bytes.toString())).toEqual(["kept"]);
   expect(gapBytes(page)).toBe(5);
 });
+
+test.skipIf(!canMount)("a log that is told to block keeps its service waiting on a full disk, and loses nothing", async () => {
+  await using rig = new PumpRig();
+  using disk = mountSmallDisk(rig.logDir);
+  await rig.startPump();
+  const lines = 500_000;
+  const run = rig.startRun(flood(lines), { onFull: "block", name: "patient" });
+  await eventually(async () => ((await pumpStatus(rig.runtimeDir))?.blockedMs ?? 0) > 0);
+  expect(run.has("exit")).toBe(false);
+  disk.grow();
+  await run.ended();
+  expect(run.exitStatus).toBe("0");
+  expect(wholeLog(run.out).equals(floodOutput(lines))).toBe(true);
+  expect(await pumpStatus(rig.runtimeDir)).toMatchObject({ dropped: 0 });
+  const counters = await requestCounters(rig.runtimeDir, [run.out, run.err, "/no/such.log"]);
+  expect(counters[run.out]).toMatchObject({ writtenBytes: lines * floodLineBytes, droppedBytes: 0 });
+  expect(counters[run.out]?.blockedMs).toBeGreaterThan(0);
+  expect(counters["/no/such.log"]).toEqual({ writtenBytes: 0, droppedBytes: 0, blockedMs: 0 });
+});
+
+test.skipIf(!canMount)(
+  "a service that waits for a full disk can be killed; its last words wait with the shim, through a change of pumps",
+  async () => {
+    await using rig = new PumpRig();
+    using disk = mountSmallDisk(rig.logDir);
+    await rig.startPump();
+    const run = rig.startRun(endlessFlood, { onFull: "block" });
+    await eventually(async () => ((await pumpStatus(rig.runtimeDir))?.blockedMs ?? 0) > 0);
+    run.kill();
+    await eventually(() => run.exitStatus === "137");
+    await rig.endPump("SIGTERM");
+    expect(run.has("out.held")).toBe(true);
+    await rig.startPump();
+    expect(run.shimIsAlive()).toBe(true);
+    disk.grow();
+    await run.ended();
+    await eventually(() => !run.shimIsAlive());
+    const log = wholeLog(run.out);
+    expect(log.length).toBeGreaterThan(1_000_000);
+    expect(log.equals(floodOutput(Math.ceil(log.length / floodLineBytes)).subarray(0, log.length))).toBe(true);
+    expect(readIndex(run.out).filter(({ kind }) => kind === "gap")).toEqual([]);
+  },
+);
+
+test.skipIf(!canMount)(
+  "on a disk that has become read-only the services go on, and the log does when it is writable again, after a gap",
+  async () => {
+    await using rig = new PumpRig();
+    using disk = mountSmallDisk(rig.logDir);
+    const pump = await rig.startPump();
+    const go = join(rig.root, "go");
+    const run = rig.startRun(
+      `echo before; until [ -e ${go} ]; do sleep 0.01; done; i=0; until [ -e ${go}.2 ]; do echo $i; i=$((i+1)); sleep 0.01; done`,
+    );
+    await eventually(() => run.writtenBytes() === 7);
+    // The kernel makes no disk read-only under an open file: so this pump leaves, and the next finds it so.
+    await rig.endPump("SIGTERM");
+    disk.setReadOnly();
+    await rig.startPump();
+    expect(pump.exitCode).toBe(0);
+    writeFileSync(go, "");
+    await eventually(async () => ((await pumpStatus(rig.runtimeDir))?.dropped ?? 0) > 100);
+    disk.setWritable();
+    await eventually(() => run.writtenBytes() > 100);
+    writeFileSync(`${go}.2`, "");
+    await run.ended();
+    const page = await readPage({ sources: run.sources, maxEntries: 10_000 });
+    expect(page.entries[0]?.bytes.toString()).toBe("before");
+    expect(gapBytes(page)).toBe((await pumpStatus(rig.runtimeDir))?.dropped);
+  },
+);
 
 test("a log directory that is removed is made again", async () => {
   await using rig = new PumpRig();

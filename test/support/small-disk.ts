@@ -18,6 +18,10 @@ export function mountSmallDisk(path: string) {
       }
       closeSync(fd);
     },
+    /** Makes it large. */
+    grow: () => void execFileSync("mount", ["-o", "remount,size=64m", path]),
+    setReadOnly: () => void execFileSync("mount", ["-o", "remount,ro", path]),
+    setWritable: () => void execFileSync("mount", ["-o", "remount,rw", path]),
     empty: () => rmSync(ballast),
     [Symbol.dispose]: () => void execFileSync("umount", ["-l", path]),
   };
