@@ -109,6 +109,8 @@ function gapReason(reason: GapReason): string {
       return "the file was cut or replaced";
     case GapReason.PUMP_KILLED:
       return "the log pump was killed";
+    case GapReason.DAMAGED:
+      return "the compressed file is damaged";
     default:
       return "reason unknown";
   }

@@ -115,6 +115,7 @@ const reasons = {
   dropped: Reason.DROPPED,
   truncated: Reason.TRUNCATED,
   pump_killed: Reason.PUMP_KILLED,
+  damaged: Reason.DAMAGED,
 } satisfies Record<LogGap["reason"], Reason>;
 
 function streamOf(stream: "stdout" | "stderr"): LogStream {

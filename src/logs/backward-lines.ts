@@ -28,11 +28,11 @@ export class BackwardLines {
   #blockPosition: number;
   #chunks: BackwardChunks;
 
-  private constructor(path: string, segment: Segment, { end, chunks }: { end: number; chunks: BackwardChunks }) {
+  private constructor(path: string, segment: Segment, { end, position, chunks }: { end: number; position: number; chunks: BackwardChunks }) {
     this.#path = path;
     this.#segment = segment;
-    this.#position = end;
-    this.#blockPosition = end;
+    this.#position = position;
+    this.#blockPosition = position;
     this.#chunks = chunks;
     this.end = { epoch: segment.epoch, position: end };
   }
@@ -40,7 +40,9 @@ export class BackwardLines {
   /** Undefined where there is no file. */
   static async open(path: string): Promise<BackwardLines | undefined> {
     const segment = (await openCurrent(path)) ?? (await openNewestBefore(path, Number.MAX_SAFE_INTEGER));
-    return segment && new BackwardLines(path, segment, { end: await endOf(segment), chunks: await BackwardChunks.open(segment) });
+    if (!segment) return undefined;
+    const end = segment.base + (await segment.file.size());
+    return new BackwardLines(path, segment, { end, position: await readableEnd(segment), chunks: await BackwardChunks.open(segment) });
   }
 
   async close(): Promise<void> {
@@ -79,7 +81,7 @@ export class BackwardLines {
     if (!before) return false;
     await closeSegment(this.#segment);
     this.#segment = before;
-    this.#position = await endOf(before);
+    this.#position = await readableEnd(before);
     this.#blockPosition = this.#position;
     this.#chunks = await BackwardChunks.open(before);
     return true;
@@ -131,6 +133,6 @@ async function openNewestBefore(path: string, position: number): Promise<Segment
   return undefined;
 }
 
-async function endOf({ file, base }: Segment): Promise<number> {
-  return base + (await file.stat()).size;
+async function readableEnd({ file, base }: Segment): Promise<number> {
+  return base + (await file.readableSize());
 }

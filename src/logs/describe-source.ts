@@ -3,7 +3,7 @@ import type { LogStreamRef } from "./log-stream.ts";
 import { closeSegment, listRotated, openCurrent, openRotated, type Segment } from "./segment.ts";
 
 export interface SourceDescription {
-  /** In all its files. */
+  /** What all its files take of the disk. */
   readonly sizeBytes: number;
   readonly rotatedFiles: number;
   /** When the oldest and the newest byte were read; undefined where there is none. */
@@ -22,7 +22,7 @@ export async function describeSource({ path }: LogStreamRef): Promise<SourceDesc
       if (segment) segments.push(segment);
     }
     const current = segments.find(({ complete }) => !complete);
-    const sizes = await Promise.all(segments.map(async ({ file }) => (await file.stat()).size));
+    const sizes = await Promise.all(segments.map(({ file }) => file.diskSize()));
     const filled = segments.filter((_, i) => sizes[i] !== 0);
     return {
       sizeBytes: sizes.reduce((sum, size) => sum + size, 0),

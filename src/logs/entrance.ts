@@ -45,7 +45,7 @@ async function openAt(path: string, place: Place | undefined): Promise<Entrance 
   const segment = await openSegmentAt(path, place?.position ?? 0);
   if (!segment) return undefined;
   if (!place) return { segment, position: segment.base };
-  const end = segment.base + (await segment.file.stat()).size;
+  const end = segment.base + (await segment.file.size());
   if (isSameStream(place, segment)) {
     return { segment, position: Math.min(Math.max(place.position, segment.base), end), lost: place.position > end };
   }
@@ -65,7 +65,7 @@ async function openSince(path: string, timeMs: number): Promise<Entrance | undef
   }
   const current = await openCurrent(path);
   if (!current) return undefined;
-  const end = current.base + (await current.file.stat()).size;
+  const end = current.base + (await current.file.size());
   return { segment: current, position: (await findSince(current, timeMs)) ?? end };
 }
 

@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { decodeRecord, type IndexRecord, positionAt, recordBytes } from "./index-format.ts";
+import { decodeRecord, type IndexRecord, recordBytes } from "./index-format.ts";
 
 const blockBytes = 128 * recordBytes;
 
@@ -43,7 +43,9 @@ export class IndexCursor {
   }
 
   #reaches(end: number): boolean {
-    return this.#bytes.length > this.#at && positionAt(this.#bytes, this.#bytes.length - recordBytes) >= end;
+    // What is no record says nothing of how far this one has come.
+    const last = this.#bytes.length > this.#at ? decodeRecord(this.#bytes, this.#bytes.length - recordBytes) : undefined;
+    return last !== undefined && last.position >= end;
   }
 }
 
@@ -98,6 +100,11 @@ export async function* readRecords(handle: FileHandle | undefined): AsyncGenerat
 
 export async function countRecords(handle: FileHandle | undefined): Promise<number> {
   return handle ? Math.floor((await handle.stat()).size / recordBytes) : 0;
+}
+
+export async function readLastRecord(handle: FileHandle | undefined): Promise<IndexRecord | undefined> {
+  const count = await countRecords(handle);
+  return count > 0 ? readRecord(handle, count - 1) : undefined;
 }
 
 async function readRecord(handle: FileHandle | undefined, number: number): Promise<IndexRecord | undefined> {

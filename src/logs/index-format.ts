@@ -67,8 +67,10 @@ export function decodeRecord(bytes: Buffer, at = 0): IndexRecord | undefined {
   if (at + recordBytes > bytes.length) return undefined;
   const kind = kinds[(bytes[at + 16] ?? 0) - 1];
   if (kind === undefined) return undefined;
-  const position = positionAt(bytes, at);
+  const position = readU64(bytes, at);
   const timeUs = readU64(bytes, at + 8);
+  // Nobody writes such numbers; one that was damaged into them would lead readers to places that cannot be told apart.
+  if (position > Number.MAX_SAFE_INTEGER || timeUs > Number.MAX_SAFE_INTEGER) return undefined;
   switch (kind) {
     case "header":
       if (bytes.toString("latin1", at + 17, at + 17 + magic.length) !== magic) return undefined;
@@ -84,11 +86,6 @@ export function decodeRecord(bytes: Buffer, at = 0): IndexRecord | undefined {
     case "rotated":
       return { kind, position, timeUs };
   }
-}
-
-/** The position alone, for a search. */
-export function positionAt(bytes: Buffer, at: number): number {
-  return readU64(bytes, at);
 }
 
 function readRunId(bytes: Buffer, at: number): string {

@@ -1,4 +1,7 @@
-import type { GapReason } from "./index-format.ts";
+import type { GapReason as IndexedReason } from "./index-format.ts";
+
+/** Why something is missing: as the pump has noted it, or a compressed file is damaged. */
+export type GapReason = IndexedReason | "damaged";
 
 /** Where the lines of one stream of one instance are. */
 export interface LogStreamRef {

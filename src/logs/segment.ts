@@ -1,8 +1,10 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readLastRecord } from "./index-cursor.ts";
 import { decodeRecord, recordBytes } from "./index-format.ts";
-import { indexPath, rotatedNames, rotatedPath } from "./log-file-names.ts";
+import { indexPath, packedPath, packings, rotatedNames, rotatedPath } from "./log-file-names.ts";
+import { PackedFile, PlainFile, type SegmentFile } from "./segment-file.ts";
 
 // One file of a stream, open for reading. The pump renames and removes files whenever it likes; what has been opened stays readable, and the
 // questions here are only which file holds a position, and whether a file and an index that were opened by name belong together. The pump renames the
@@ -10,7 +12,7 @@ import { indexPath, rotatedNames, rotatedPath } from "./log-file-names.ts";
 // opened, that index cannot have been another's.
 
 export interface Segment {
-  readonly file: FileHandle;
+  readonly file: SegmentFile;
   readonly index: FileHandle | undefined;
   readonly inode: number;
   /** Position of its first byte. */
@@ -38,7 +40,7 @@ export async function openSegmentAt(path: string, position: number): Promise<Seg
     for (const base of candidates) {
       const rotated = await openRotated(path, base);
       if (!rotated) continue; // removed meanwhile
-      if (position < base + (await rotated.file.stat()).size) {
+      if (position < base + (await rotated.file.size())) {
         if (current) await closeSegment(current);
         return rotated;
       }
@@ -60,22 +62,28 @@ export async function listRotated(path: string): Promise<readonly number[]> {
 }
 
 export async function openRotated(path: string, base: number): Promise<Segment | undefined> {
-  const name = rotatedPath(path, base);
-  const file = await openIfThere(name);
-  if (!file) return undefined;
-  const { ino, mtimeMs } = await file.stat();
-  const index = await openIndex(name);
-  return { file, index: index?.handle, inode: ino, base, epoch: index?.epoch ?? 0, complete: true, modifiedMs: mtimeMs };
+  // The compressed one is there, and whole, before the plain one is removed: so whoever does not find this one finds that.
+  for (const packing of [undefined, ...packings]) {
+    const handle = await openIfThere(packing ? packedPath(path, base, packing) : rotatedPath(path, base));
+    if (!handle) continue;
+    const { ino, mtimeMs } = await handle.stat();
+    const index = await openIndex(rotatedPath(path, base));
+    const last = packing && (await readLastRecord(index?.handle));
+    const size = last?.kind === "rotated" && last.position >= base ? last.position - base : undefined;
+    const file = packing ? new PackedFile(handle, packing, size) : new PlainFile(handle);
+    return { file, index: index?.handle, inode: ino, base, epoch: index?.epoch ?? 0, complete: true, modifiedMs: mtimeMs };
+  }
+  return undefined;
 }
 
 export async function openCurrent(path: string): Promise<Segment | undefined> {
   for (let left = rotationTries; ; left--) {
-    const file = await openIfThere(path);
-    if (!file) return undefined;
-    const { ino, mtimeMs } = await file.stat();
+    const handle = await openIfThere(path);
+    if (!handle) return undefined;
+    const { ino, mtimeMs } = await handle.stat();
     const index = await openIndex(path);
     const still = await stat(path).catch(() => undefined);
-    const segment = { file, index: index?.handle, inode: ino, complete: false, modifiedMs: mtimeMs };
+    const segment = { file: new PlainFile(handle), index: index?.handle, inode: ino, complete: false, modifiedMs: mtimeMs };
     if (still?.ino === ino) {
       if (index) return { ...segment, base: index.base, epoch: index.epoch };
       if (left === 0) return { ...segment, base: await endOfRotated(path), epoch: 0 };
@@ -101,9 +109,11 @@ export async function hasLostName(path: string, { inode }: Segment): Promise<boo
 
 async function endOfRotated(path: string): Promise<number> {
   const base = (await listRotated(path)).at(-1);
-  if (base === undefined) return 0;
-  const rotated = await stat(rotatedPath(path, base)).catch(() => undefined);
-  return base + (rotated?.size ?? 0);
+  const rotated = base === undefined ? undefined : await openRotated(path, base);
+  if (!rotated) return base ?? 0;
+  const end = rotated.base + (await rotated.file.size());
+  await closeSegment(rotated);
+  return end;
 }
 
 /** Undefined when there is none, or none with a header. */

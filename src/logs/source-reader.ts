@@ -206,8 +206,23 @@ export class SourceReader {
         return true;
       }
       if (!(await hasLostIndex(segment))) return false;
+      return this.#goOn(segment, position);
     }
-    return this.#goOn(segment, position);
+    const end = segment.base + (await segment.file.size());
+    return position < end ? this.#skipDamage(position, end) : this.#goOn(segment, position);
+  }
+
+  /** What cannot be decompressed is missing, and what comes after it is not. */
+  #skipDamage(position: number, end: number): boolean {
+    if (this.pendingBytes > 0) {
+      this.breakLine();
+      return true;
+    }
+    this.#tellGap("damaged", end - position, this.#timeUs);
+    this.#block = Buffer.alloc(0);
+    this.#at = 0;
+    this.#blockPosition = end;
+    return true;
   }
 
   async #goOn(from: Segment, position: number): Promise<boolean> {
@@ -215,7 +230,7 @@ export class SourceReader {
     if (!next) return false;
     const same = next.inode === from.inode && next.base === from.base;
     const another = !isSameStream(next, from);
-    const unread = next.inode !== from.inode && !from.complete && (await from.file.stat()).size > position - from.base;
+    const unread = next.inode !== from.inode && !from.complete && (await from.file.size()) > position - from.base;
     if (same || unread) {
       await closeSegment(next);
       // Without a name, but not without bytes: what we hold open can still be read to its end.

@@ -1,4 +1,7 @@
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { type Packing, packedPath, rotatedNames, rotatedPath } from "../../src/logs/log-file-names.ts";
 import type { LogStreamRef } from "../../src/logs/log-stream.ts";
 import { LogFile, type LogSettings } from "../../src/pump/log-file.ts";
 import { plainSettings } from "./log-settings.ts";
@@ -27,6 +30,20 @@ export class LogWriter {
 
   purge(): void {
     this.#file.purge(false);
+  }
+
+  /** Compresses every file that was set aside and is not compressed yet, as the pump does, and returns the paths. */
+  pack(packing: Packing = "zst", { keepPlain = false } = {}): string[] {
+    const { path } = this.source;
+    const plain = rotatedNames(path, readdirSync(dirname(path))).files.filter((base) => existsSync(rotatedPath(path, base)));
+    return plain.map((base) => {
+      const packed = packedPath(path, base, packing);
+      const bytes = readFileSync(rotatedPath(path, base));
+      writeFileSync(`${packed}.new`, packing === "zst" ? zstdCompressSync(bytes) : gzipSync(bytes));
+      renameSync(`${packed}.new`, packed);
+      if (!keepPlain) rmSync(rotatedPath(path, base));
+      return packed;
+    });
   }
 
   /** As if the pump had left, or been killed, and another had come. */

@@ -1,6 +1,7 @@
-import { rmSync, truncateSync } from "node:fs";
+import { appendFileSync, rmSync, truncateSync } from "node:fs";
 import { afterEach, expect, test, vi } from "vitest";
 import { type FollowOptions, follow, type LogBatch } from "../../../src/logs/follow.ts";
+import { indexPath } from "../../../src/logs/log-file-names.ts";
 import type { LogEntry } from "../../../src/logs/log-stream.ts";
 import { readPage } from "../../../src/logs/read-page.ts";
 import { LogWriter } from "../../support/log-writer.ts";
@@ -173,6 +174,19 @@ test("bytes that stand where others stood are not taken for those that follow th
   truncateSync(writer.source.path);
   writer.write("three\nfour\nfive\n");
   expect(await follower.take(3)).toEqual(["three", "four", "five"]);
+});
+
+test("garbage in an index does not keep a follower from the next file", async () => {
+  await using dir = makeTempDir();
+  const writer = new LogWriter(dir.path);
+  writer.write("one\n");
+  await using follower = startFollowing({ sources: () => [writer.source] });
+  expect(await follower.take(1)).toEqual(["one"]);
+  appendFileSync(indexPath(writer.source.path), Buffer.alloc(32, 0xff));
+  writer.write("two\n");
+  writer.rotate();
+  writer.write("three\n");
+  expect(await follower.take(2)).toEqual(["two", "three"]);
 });
 
 test("a follower ends when it is aborted, wherever it waits", async () => {

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
@@ -290,6 +290,28 @@ test("garbage at the end of an index hides no line", async () => {
   appendFileSync(indexPath(writer.source.path), Buffer.alloc(32, 0xff));
   appendFileSync(indexPath(writer.source.path), "half");
   expect(texts((await read([writer.source])).entries)).toEqual(["one"]);
+});
+
+test("whatever an index says, every line is read once", async () => {
+  const damage = fc.array(fc.record({ at: fc.nat(2000), bytes: fc.uint8Array({ minLength: 1, maxLength: 70 }) }), { minLength: 1, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(damage, fc.boolean(), async (damage, inPresent) => {
+      await using dir = makeTempDir();
+      const writer = new LogWriter(dir.path);
+      const lines = Array.from({ length: 60 }, (_, i) => `line ${i}`);
+      for (const [i, line] of lines.entries()) {
+        writer.write(`${line}\n`, `r${i % 3}`);
+        if (i === 29) writer.rotate();
+      }
+      const index = indexPath(inPresent ? writer.source.path : rotatedPath(writer.source.path, 0));
+      const content = readFileSync(index);
+      for (const { at, bytes } of damage) content.set(bytes.subarray(0, content.length - (at % content.length)), at % content.length);
+      writeFileSync(index, content);
+      const page = await read([writer.source]);
+      expect(page.entries.map(({ bytes }) => bytes.toString()).join("")).toBe(lines.join(""));
+    }),
+    { numRuns: 100 },
+  );
 });
 
 test("a rotated file whose index was removed is read all the same", async () => {
