@@ -1,12 +1,24 @@
 import type { FileHandle } from "node:fs/promises";
+import { enterStream, isSameStream } from "./entrance.ts";
 import { countRecords } from "./index-cursor.ts";
 import { decodeRecord, recordBytes } from "./index-format.ts";
 import { lineLimit, type Place } from "./log-stream.ts";
-import { closeSegment, listRotated, openCurrent, openRotated, type Segment } from "./segment.ts";
+import { closeSegment, listRotated, openCurrent, openRotated, openSegmentAt, type Segment } from "./segment.ts";
 
-export interface LineStart {
+export interface BackwardLine {
+  /** Where it begins. */
   readonly place: Place;
   readonly timeUs: number;
+  readonly runId: string;
+  /** Without its newline. */
+  readonly bytes: Buffer;
+}
+
+/** Where to begin going back; at the end of what has been written when neither is said. */
+export interface BackwardStart {
+  readonly place?: Place | undefined;
+  /** Behind the last line that was begun by then. */
+  readonly untilMs?: number | undefined;
 }
 
 const newline = 0x0a;
@@ -18,12 +30,13 @@ const indexBlockRecords = 64;
  * counts as the beginning of a line, for only such a line goes over it.
  */
 export class BackwardLines {
-  /** Where the stream ended when this was opened. */
+  /** Where this began. */
   readonly end: Place;
   readonly #path: string;
   #segment: Segment;
   /** Start of the line that was given last. */
   #position: number;
+  /** Bytes from this position on, at least to the end of the line in hand. */
   #block: Buffer = Buffer.alloc(0);
   #blockPosition: number;
   #chunks: BackwardChunks;
@@ -37,42 +50,57 @@ export class BackwardLines {
     this.end = { epoch: segment.epoch, position: end };
   }
 
-  /** Undefined where there is no file. */
-  static async open(path: string): Promise<BackwardLines | undefined> {
-    const segment = (await openCurrent(path)) ?? (await openNewestBefore(path, Number.MAX_SAFE_INTEGER));
-    if (!segment) return undefined;
-    const end = segment.base + (await segment.file.size());
-    return new BackwardLines(path, segment, { end, position: await readableEnd(segment), chunks: await BackwardChunks.open(segment) });
+  /** Undefined where there is no file, or none of the stream that the place belongs to. */
+  static async open(path: string, start: BackwardStart = {}): Promise<BackwardLines | undefined> {
+    const found = await findEnd(path, start);
+    if (!found) return undefined;
+    const { segment, end } = found;
+    const position = Math.min(end, await readableEnd(segment));
+    return new BackwardLines(path, segment, { end, position, chunks: await BackwardChunks.open(segment) });
   }
 
   async close(): Promise<void> {
     await closeSegment(this.#segment);
   }
 
-  async previous(): Promise<LineStart | undefined> {
+  async previous(): Promise<BackwardLine | undefined> {
     while (this.#position === this.#segment.base) if (!(await this.#goBack())) return undefined;
-    this.#position = await this.#findStart(this.#position);
-    const timeUs = (await this.#chunks.timeAt(this.#position)) ?? Math.floor(this.#segment.modifiedMs * 1000);
-    return { place: { epoch: this.#segment.epoch, position: this.#position }, timeUs };
+    const end = this.#position;
+    this.#position = await this.#findStart(end);
+    const chunk = await this.#chunks.chunkAt(this.#position);
+    const bytes = this.#block.subarray(this.#position - this.#blockPosition, end - this.#blockPosition);
+    return {
+      place: { epoch: this.#segment.epoch, position: this.#position },
+      timeUs: chunk?.timeUs ?? Math.floor(this.#segment.modifiedMs * 1000),
+      runId: chunk?.runId ?? "",
+      bytes: bytes.at(-1) === newline ? bytes.subarray(0, -1) : bytes,
+    };
   }
 
   async #findStart(end: number): Promise<number> {
     const earliest = Math.max(this.#segment.base, end - lineLimit);
     // The last byte before the end is the newline of this very line.
-    for (let before = end - 1; before > earliest; before = this.#blockPosition) {
-      if (before <= this.#blockPosition) await this.#loadBefore(before);
-      const found = this.#block.lastIndexOf(newline, before - 1 - this.#blockPosition);
+    for (let before = end - 1; ; before = Math.min(before, this.#blockPosition)) {
+      if (before <= this.#blockPosition) {
+        if (this.#blockPosition <= earliest) return earliest;
+        await this.#loadBlock(end);
+      }
+      const found = before > this.#blockPosition ? this.#block.lastIndexOf(newline, before - 1 - this.#blockPosition) : -1;
       if (found >= 0) return Math.max(earliest, this.#blockPosition + found + 1);
+      before = this.#blockPosition;
     }
-    return earliest;
   }
 
-  async #loadBefore(end: number): Promise<void> {
-    const start = Math.max(this.#segment.base, end - blockBytes);
+  /** The block before the present one, with what is needed of that. */
+  async #loadBlock(end: number): Promise<void> {
+    const start = Math.max(this.#segment.base, this.#blockPosition - blockBytes);
+    const length = this.#blockPosition - start;
     const block = Buffer.allocUnsafe(end - start);
-    const { bytesRead } = await this.#segment.file.read(block, 0, block.length, start - this.#segment.base);
+    const { bytesRead } = await this.#segment.file.read(block, 0, length, start - this.#segment.base);
     // A file that was cut meanwhile has no lines there.
-    this.#block = block.fill(0, bytesRead);
+    block.fill(0, bytesRead, length);
+    this.#block.copy(block, length, 0, end - this.#blockPosition);
+    this.#block = block;
     this.#blockPosition = start;
   }
 
@@ -82,6 +110,7 @@ export class BackwardLines {
     await closeSegment(this.#segment);
     this.#segment = before;
     this.#position = await readableEnd(before);
+    this.#block = Buffer.alloc(0);
     this.#blockPosition = this.#position;
     this.#chunks = await BackwardChunks.open(before);
     return true;
@@ -106,12 +135,14 @@ class BackwardChunks {
     return new BackwardChunks(index, await countRecords(index));
   }
 
-  /** When the byte at this position was read. Positions are asked for from the end to the beginning. */
-  async timeAt(position: number): Promise<number | undefined> {
+  /** When and from whom the byte at this position was read. Positions are asked for from the end to the beginning. */
+  async chunkAt(position: number): Promise<{ readonly timeUs: number; readonly runId: string } | undefined> {
     for (; this.#number > 0; this.#number--) {
       if (this.#number <= this.#blockNumber) await this.#loadBefore(this.#number);
       const record = decodeRecord(this.#block, (this.#number - 1 - this.#blockNumber) * recordBytes);
-      if ((record?.kind === "chunk" || record?.kind === "header") && record.position <= position) return record.timeUs;
+      if (!record || record.position > position) continue;
+      if (record.kind === "chunk") return record;
+      if (record.kind === "header") return { timeUs: record.timeUs, runId: "" };
     }
     return undefined;
   }
@@ -123,6 +154,21 @@ class BackwardChunks {
     this.#block = block;
     this.#blockNumber = first;
   }
+}
+
+async function findEnd(path: string, { place, untilMs }: BackwardStart): Promise<{ segment: Segment; end: number } | undefined> {
+  if (place) {
+    const segment = await openSegmentAt(path, Math.max(0, place.position - 1));
+    if (!segment || isSameStream(place, segment)) return segment && { segment, end: Math.max(segment.base, place.position) };
+    await closeSegment(segment);
+    return undefined;
+  }
+  if (untilMs !== undefined) {
+    const found = await enterStream(path, { from: "time", timeMs: untilMs + 1 });
+    return found && { segment: found.segment, end: found.position };
+  }
+  const segment = (await openCurrent(path)) ?? (await openNewestBefore(path, Number.MAX_SAFE_INTEGER));
+  return segment && { segment, end: segment.base + (await segment.file.size()) };
 }
 
 async function openNewestBefore(path: string, position: number): Promise<Segment | undefined> {

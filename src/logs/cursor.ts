@@ -3,12 +3,15 @@ import { type LogStreamRef, type Place, sourceKey } from "./log-stream.ts";
 
 // A reader's place in many streams, as a text that a client keeps and gives back: base64url of
 //
-//   version, then for each instance: length and bytes of its name, which streams it has (1 stdout, 2 stderr), and for each of them
-//   epoch and position; numbers in groups of seven bits, the lowest first
+//   version; in version 2 how many lines are still to be found; then for each instance: length and bytes of its name, which streams it has
+//   (1 stdout, 2 stderr), and for each of them epoch and position; numbers in groups of seven bits, the lowest first
+//
+// Version 1 goes on forward from its places. Version 2 belongs to a search for the last lines that is not finished, and goes on backward.
 //
 // Small, because every batch of a follower carries it, and it covers as many sources as the client asked for.
 
-const version = 1;
+const forward = 1;
+const backward = 2;
 const streams = [
   ["stdout", 1],
   ["stderr", 2],
@@ -17,8 +20,15 @@ const streams = [
 /** By source key. */
 export type Places = Map<string, Place>;
 
-export function encodeCursor(places: Places): string {
-  const bytes: number[] = [version];
+export interface Cursor {
+  readonly places: Places;
+  /** How many lines are still to be found, going backward; 0 goes forward. */
+  readonly left?: number;
+}
+
+export function encodeCursor({ places, left = 0 }: Cursor): string {
+  const bytes: number[] = [left > 0 ? backward : forward];
+  if (left > 0) pushNumber(bytes, left);
   for (const instance of new Set([...places.keys()].map((key) => key.slice(0, key.lastIndexOf(" "))))) {
     const name = Buffer.from(instance);
     const present = streams.flatMap(([stream, bit]) => {
@@ -36,11 +46,13 @@ export function encodeCursor(places: Places): string {
   return Buffer.from(bytes).toString("base64url");
 }
 
-export function decodeCursor(text: string): Places {
+export function decodeCursor(text: string): Required<Cursor> {
   const bytes = Buffer.from(text, "base64url");
-  if (bytes.toString("base64url") !== text || bytes[0] !== version) throw invalidCursor();
+  const isForward = bytes[0] === forward;
+  if (bytes.toString("base64url") !== text || (!isForward && bytes[0] !== backward)) throw invalidCursor();
   const places: Places = new Map();
   const reader = { bytes, at: 1 };
+  const left = isForward ? 0 : takeNumber(reader);
   while (reader.at < bytes.length) {
     const instance = takeBytes(reader, takeNumber(reader)).toString("utf8");
     const bits = takeBytes(reader, 1)[0] ?? 0;
@@ -50,7 +62,7 @@ export function decodeCursor(text: string): Places {
         places.set(sourceKey({ instance, stream } satisfies Partial<LogStreamRef>), { epoch: takeNumber(reader), position: takeNumber(reader) });
     }
   }
-  return places;
+  return { places, left };
 }
 
 function pushNumber(bytes: number[], value: number): void {

@@ -2,9 +2,10 @@ import { basename, dirname } from "node:path";
 import { encodeCursor, type Places } from "./cursor.ts";
 import { DirectoryWatch } from "./directory-watch.ts";
 import type { Start } from "./entrance.ts";
+import { LineFilter } from "./line-filter.ts";
 import { type LogEntry, type LogGap, type LogStreamRef, sourceKey, uniqueSources } from "./log-stream.ts";
 import { Merge, Page } from "./merge.ts";
-import { findStarts, placesOf, type ReadFrom } from "./read-page.ts";
+import { findStarts, placesOf, type ReadFrom, siftedTogether } from "./read-page.ts";
 import { SourceReader } from "./source-reader.ts";
 
 // Following is reading that waits at the end. Nothing is pushed: the next batch is read when the last one has been taken, so a slow follower costs
@@ -40,7 +41,13 @@ export interface LogBatch {
 export async function* follow(options: FollowOptions, signal: AbortSignal): AsyncGenerator<LogBatch> {
   const follower = new Follower(options, signal);
   try {
-    await follower.open();
+    for (let cursor = options.cursor; !signal.aborted; ) {
+      const unfinished = await follower.open(cursor);
+      if (!unfinished) break;
+      // The last lines are far away: whoever waits for them learns that somebody is looking for them, and how to go on.
+      cursor = unfinished;
+      yield { entries: [], gaps: [], cursor, caughtUp: false };
+    }
     while (!signal.aborted) {
       const batch = await follower.nextBatch();
       if (batch) yield batch;
@@ -52,6 +59,7 @@ export async function* follow(options: FollowOptions, signal: AbortSignal): Asyn
 
 class Follower {
   readonly #options: FollowOptions;
+  readonly #filter: LineFilter;
   readonly #signal: AbortSignal;
   readonly #merge = new Merge();
   readonly #readers = new Map<string, SourceReader>();
@@ -73,15 +81,20 @@ class Follower {
 
   constructor(options: FollowOptions, signal: AbortSignal) {
     this.#options = options;
+    this.#filter = options.filter ?? new LineFilter();
     this.#signal = signal;
   }
 
-  async open(): Promise<void> {
+  /** Returns the cursor with which to open it again when it is not known yet where to begin. */
+  async open(cursor: string | undefined): Promise<string | undefined> {
     const begun = Date.now();
     const sources = uniqueSources(this.#options.sources());
-    this.#starts = await findStarts(sources, this.#options);
+    const { starts, unfinished } = await findStarts(sources, { ...this.#options, cursor });
+    if (unfinished) return unfinished;
+    this.#starts = starts;
     this.#updateSources();
     this.#laterStart = { from: "time", timeMs: begun };
+    return undefined;
   }
 
   async close(): Promise<void> {
@@ -95,13 +108,14 @@ class Follower {
     const page = new Page(mostInBatch);
     let caughtUp = false;
     while (!page.full && !caughtUp) {
-      const unit = await this.#merge.next();
-      if (unit) page.add(unit);
+      const units = await this.#merge.take(this.#filter.isOpen ? page.room : siftedTogether);
+      const wanted = await this.#filter.select(units.map(({ entry }) => entry));
+      for (const [i, unit] of units.entries()) page.add(unit, wanted[i] === true);
       // Watched from before the last look on, so that nothing is missed between the look and the wait.
-      else caughtUp = !this.#startWatching() && !this.#breakOldLines();
+      if (units.length === 0) caughtUp = !this.#startWatching() && !this.#breakOldLines();
     }
     const heartbeat = performance.now() - this.#lastBatchAt >= heartbeatMs;
-    if (page.empty && this.#saidCaughtUp && !heartbeat) {
+    if (page.empty && caughtUp && this.#saidCaughtUp && !heartbeat) {
       await this.#wait();
       return undefined;
     }
@@ -111,7 +125,7 @@ class Follower {
   }
 
   #cursor(): string {
-    return encodeCursor(new Map([...this.#pastPlaces, ...placesOf(this.#readers.values())]));
+    return encodeCursor({ places: new Map([...this.#pastPlaces, ...placesOf(this.#readers.values())]) });
   }
 
   #updateSources(): void {

@@ -29,12 +29,23 @@ export class Merge {
     return this.#readers;
   }
 
-  /** The next unit of all; undefined at the end of what has been written. */
-  async next(): Promise<Unit | undefined> {
+  /** The next units of all, so many at most; none at the end of what has been written, and of the time that is asked for. */
+  async take(most: Room, untilMs = Number.POSITIVE_INFINITY): Promise<Unit[]> {
+    const units: Unit[] = [];
+    for (let bytes = 0; units.length < most.entries && bytes < most.bytes; ) {
+      const unit = await this.#next(untilMs);
+      if (!unit) break;
+      units.push(unit);
+      bytes += unit.entry.bytes.length;
+    }
+    return units;
+  }
+
+  async #next(untilMs: number): Promise<Unit | undefined> {
     if (this.#hungry.size > 0) await this.#feed();
     let first: SourceReader | undefined;
     for (const reader of this.#ready) if (!first || timeOf(reader) < timeOf(first)) first = reader;
-    if (!first) return undefined;
+    if (!first || timeOf(first) >= (untilMs + 1) * 1000) return undefined;
     const unit = first.take();
     if (!first.peek()) {
       this.#ready.splice(this.#ready.indexOf(first), 1);
@@ -68,28 +79,53 @@ function timeOf(reader: SourceReader): number {
   return unit?.timeUs ?? Number.POSITIVE_INFINITY;
 }
 
+export interface Room {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/** So many bytes are looked at for one answer, whether or not there is a wanted line among them. */
+export const mostScanned = 8 * 1024 * 1024;
+
 /** What fits into one answer. */
 export class Page {
   readonly entries: Unit["entry"][] = [];
   readonly gaps: LogGap[] = [];
-  readonly #most: { readonly entries: number; readonly bytes: number };
+  readonly #most: Room;
   #bytes = 0;
+  #scanned = 0;
 
-  constructor(most: { readonly entries: number; readonly bytes: number }) {
+  constructor(most: Room) {
     this.#most = most;
   }
 
   get full(): boolean {
-    return this.entries.length >= this.#most.entries || this.#bytes >= this.#most.bytes;
+    return this.entries.length >= this.#most.entries || this.#bytes >= this.#most.bytes || this.#scanned >= mostScanned;
+  }
+
+  get room(): Room {
+    return { entries: this.#most.entries - this.entries.length, bytes: this.#most.bytes - this.#bytes };
   }
 
   get empty(): boolean {
-    return this.entries.length === 0;
+    return this.entries.length === 0 && this.gaps.length === 0;
   }
 
-  add({ entry, gaps }: Unit): void {
-    this.entries.push(entry);
+  /** Takes what is wanted, as far as there is room, and returns the units that are left. */
+  fill(units: readonly Unit[], wanted: readonly boolean[]): readonly Unit[] {
+    for (const [i, unit] of units.entries()) {
+      if (wanted[i] && this.full) return units.slice(i);
+      this.add(unit, wanted[i] === true);
+    }
+    return [];
+  }
+
+  /** Gaps are for everybody. */
+  add({ entry, gaps }: Unit, isWanted: boolean): void {
     this.gaps.push(...gaps);
+    this.#scanned += entry.bytes.length;
+    if (!isWanted) return;
+    this.entries.push(entry);
     this.#bytes += entry.bytes.length;
   }
 }

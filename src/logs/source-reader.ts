@@ -19,6 +19,8 @@ export interface Unit {
   readonly gaps: readonly LogGap[];
   readonly entry: LogEntry;
   readonly timeUs: number;
+  /** The reader's place before it, and before its gaps. */
+  readonly before: Place | undefined;
   /** After it. */
   readonly end: number;
 }
@@ -121,7 +123,7 @@ export class SourceReader {
     this.#gaps = [];
     this.#line = undefined;
     this.#at = partial ? end : end + 1;
-    return { gaps, entry, timeUs, end: this.#blockPosition + this.#at };
+    return { gaps, entry, timeUs, before: this.place, end: this.#blockPosition + this.#at };
   }
 
   #learnUpTo(position: number): void {
