@@ -71,6 +71,10 @@ export function instanceNotFound(name: string, instances: number): PmError {
   });
 }
 
+export function runNotFound(run: string): PmError {
+  return new PmError("NOT_FOUND", `there is no run ${run}: none that is selected has had so many`, { metadata: { run } });
+}
+
 export function serviceExists(name: string): PmError {
   return new PmError("ALREADY_EXISTS", `${name} exists already: change it with update, or delete it first`, { metadata: { name } });
 }

@@ -15,6 +15,11 @@ export interface LogsOptions extends SelectorOptions, OutputOptions {
   readonly follow?: boolean;
   readonly lines?: number;
   readonly since?: string;
+  readonly until?: string;
+  readonly grep?: string;
+  readonly regex?: string;
+  readonly ignoreCase?: boolean;
+  readonly run?: string;
   readonly timestamps?: boolean;
   readonly stdout?: boolean;
   readonly stderr?: boolean;
@@ -31,13 +36,24 @@ export const verb: Verb<LogsOptions> = {
     "pmctl logs web                     # the last 50 lines",
     "pmctl logs -f -n 0                 # what anything writes from now on",
     "pmctl logs web --since 10m -t      # ten minutes, with the time of each line",
+    "pmctl logs web --run -1 -n all     # all that the run before this one wrote",
+    "pmctl logs --grep timeout -i -n 20 # the last 20 lines of all services with timeout, TIMEOUT ... in them",
     "pmctl logs web --stderr -n all --raw > web.err",
   ],
   addOptions(command) {
     command
       .option("-f, --follow", "go on as lines are written")
-      .option("-n, --lines <count>", "how many of the last lines, or all (50; with --since all)", named("--lines", parseLines))
+      .option(
+        "-n, --lines <count>",
+        "how many of the last lines that are asked for, or all (50; with --since or --run all)",
+        named("--lines", parseLines),
+      )
       .option("--since <time>", "not before this time: 10m, 2026-11-21T10:00:00Z")
+      .option("--until <time>", "not after this time; not with -f")
+      .option("--grep <text>", "only lines with this text in them")
+      .option("--regex <expression>", "only lines that match this regular expression")
+      .option("-i, --ignore-case", "large and small letters are alike, for --grep and --regex")
+      .option("--run <run>", "only of this run: its id, or 0 for the newest, -1 for the one before it", named("--run", parseRun))
       .option("-t, --timestamps", "show when each line was read")
       .option("--stdout", "only standard output")
       .option("--stderr", "only standard error")
@@ -46,6 +62,9 @@ export const verb: Verb<LogsOptions> = {
   },
   async run(session, { operands, options }) {
     const isJson = formatOf(options) !== "table";
+    if (options.follow && options.until !== undefined) throw usageError("--follow and --until: say one of them");
+    if (options.ignoreCase && options.grep === undefined && options.regex === undefined)
+      throw usageError("-i: say what to look for with --grep or --regex");
     if (options.raw && isJson) throw usageError("--raw and -o: say one of them");
     const filter = filterOf(session, operands, options);
     const printer = new LogPrinter(session, { format: options.raw ? "raw" : "text", timestamps: options.timestamps ?? false });
@@ -63,8 +82,11 @@ type Filter = NonNullable<MessageInitShape<typeof ReadLogsRequestSchema>["filter
 
 function filterOf(session: Session, names: readonly string[], options: LogsOptions): Filter {
   const streams = [...(options.stdout ? [LogStream.STDOUT] : []), ...(options.stderr ? [LogStream.STDERR] : [])];
-  const since = options.since === undefined ? undefined : named("--since", (text) => parseTime(text, session.now()))(options.since);
-  return { selector: selectorForRead(names, options), streams, ...(since !== undefined && { since: timestampOf(since) }) };
+  const timeOf = (option: string, text: string | undefined) =>
+    text === undefined ? undefined : timestampOf(named(option, (text) => parseTime(text, session.now()))(text));
+  const [since, until] = [timeOf("--since", options.since), timeOf("--until", options.until)];
+  const { grep = "", regex = "", ignoreCase = false, run = "" } = options;
+  return { selector: selectorForRead(names, options), streams, grep, regex, ignoreCase, run, ...(since && { since }), ...(until && { until }) };
 }
 
 /** Whose lines may come, for aligned prefixes. */
@@ -74,7 +96,7 @@ async function findInstances(session: Session, { selector }: Filter): Promise<Se
 }
 
 async function* readBatches(session: Session, filter: Filter, options: LogsOptions): AsyncGenerator<{ entries: LogEntry[]; gaps: LogGap[] }> {
-  const lines = options.lines ?? (options.since === undefined ? defaultLines : all);
+  const lines = options.lines ?? (options.since === undefined && options.run === undefined ? defaultLines : all);
   let cursor = "";
   if (lines !== 0) {
     for await (const page of readPages(session, filter, lines === all ? 0 : lines)) {
@@ -95,6 +117,11 @@ async function* readPages(session: Session, filter: Filter, tail: number) {
     if (page.atEnd || page.cursor === cursor || (newest && toMs(newest) > begunAt)) return;
     cursor = page.cursor;
   }
+}
+
+function parseRun(text: string): string {
+  if (!/^(0|-[1-9]\d{0,3}|[0-9a-z]{15})$/.test(text)) throw usageError(`${JSON.stringify(text)} is no run: say 0, -1, -2 ..., or the id of one`);
+  return text;
 }
 
 export function parseLines(text: string): number {

@@ -1,8 +1,10 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { Selector as SelectorMessage } from "../../gen/pm/v1/common_pb.ts";
 import { type LogFilter, type LogService, LogStream, LogGap_Reason as Reason } from "../../gen/pm/v1/log_service_pb.ts";
+import { invalidFields, runNotFound } from "../errors.ts";
 import { describeSource } from "../logs/describe-source.ts";
 import { follow } from "../logs/follow.ts";
+import { LineFilter } from "../logs/line-filter.ts";
 import type { LogEntry, LogGap, LogStreamRef } from "../logs/log-stream.ts";
 import { requestPurge, requestRotation } from "../logs/pump-client.ts";
 import type { LogFileOrder } from "../logs/pump-protocol.ts";
@@ -10,10 +12,12 @@ import { readPage } from "../logs/read-page.ts";
 import type { LogSource } from "../supervisor/log-paths.ts";
 import { type Selector, select } from "../supervisor/selection.ts";
 import type { Services } from "../supervisor/services.ts";
+import type { StoredRun } from "../supervisor/store.ts";
 import { toSelector, toVerbSelector } from "./convert-selector.ts";
 import { fromWallTime, toWallTime } from "./convert-time.ts";
 
 const defaultPage = 1000;
+const clockLeewayMs = 10_000;
 /** Files that are looked at together. */
 const looksTogether = 16;
 
@@ -29,24 +33,26 @@ export function logService(services: Services, runtimeDir: string): ServiceImpl<
     },
 
     async readLogs({ filter, cursor, tail, maxEntries }) {
-      const since = toWallTime(filter?.since);
+      using wanted = wantedBy(filter);
       const page = await readPage({
+        ...wanted,
         sources: refs(filter),
         cursor: cursor || undefined,
         tail: tail > 0 ? tail : undefined,
-        sinceMs: since,
+        untilMs: toWallTime(filter?.until),
         maxEntries: maxEntries || defaultPage,
       });
       return { entries: page.entries.map(fromEntry), gaps: page.gaps.map(fromGap), cursor: page.cursor, atEnd: page.atEnd };
     },
 
     async *followLogs({ filter, cursor, tail }, { signal }) {
-      const since = toWallTime(filter?.since);
+      if (filter?.until) throw invalidFields([{ field: "filter.until", message: "following has no end: use ReadLogs, or leave it out" }]);
+      using wanted = wantedBy(filter);
       // Without a number of lines, a time to begin with says how much of what is old is wanted.
-      const from = { cursor: cursor || undefined, sinceMs: since, tail: tail === 0 && since !== undefined ? undefined : tail };
+      const from = { ...wanted, cursor: cursor || undefined, tail: tail === 0 && filter?.since ? undefined : tail };
       refs(filter); // a name that names nothing is an error now, and not silence for ever
       for await (const batch of follow({ ...from, sources: () => refs(filter) }, signal)) {
-        yield { ...batch, entries: batch.entries.map(fromEntry), gaps: batch.gaps.map(fromGap) };
+        yield { ...batch, lagBytes: BigInt(batch.lagBytes), entries: batch.entries.map(fromEntry), gaps: batch.gaps.map(fromGap) };
       }
     },
 
@@ -66,6 +72,24 @@ export function logService(services: Services, runtimeDir: string): ServiceImpl<
     const selector: SelectorMessage | undefined = filter?.selector;
     const sources = services.logSources(services.targets(selector && toSelector(selector)));
     return sources.filter(({ stream }) => streams.length === 0 || streams.includes(streamOf(stream)));
+  }
+
+  /** What is asked of the lines; whoever has it disposes of it. */
+  function wantedBy(message: LogFilter | undefined): { filter: LineFilter; sinceMs: number | undefined; [Symbol.dispose](): void } {
+    const { run = "", grep, regex, ignoreCase = false } = message ?? {};
+    const since = toWallTime(message?.since);
+    const runs = /^(0|-\d+)$/.test(run) ? earlierRuns(message, -Number(run)) : undefined;
+    const filter = new LineFilter({ runs: runs ? new Set(runs.map(({ id }) => id)) : run ? new Set([run]) : undefined, grep, regex, ignoreCase });
+    // Nothing of a run was read before it began; of clocks that were corrected meanwhile a little earlier.
+    const begun = runs && Math.min(...runs.map(({ startedAt }) => startedAt)) - clockLeewayMs;
+    const sinceMs = begun === undefined ? since : Math.max(begun, since ?? begun);
+    return { filter, sinceMs, [Symbol.dispose]: () => filter.close() };
+  }
+
+  function earlierRuns(filter: LogFilter | undefined, back: number): StoredRun[] {
+    const runs = services.earlierRuns(services.targets(filter?.selector && toSelector(filter.selector)), back);
+    if (runs.length === 0) throw runNotFound(back === 0 ? "0" : `-${back}`);
+    return runs;
   }
 
   /** A verb must say which; a read may leave it open. */

@@ -6,6 +6,7 @@ import { LineFilter } from "./line-filter.ts";
 import { type LogEntry, type LogGap, type LogStreamRef, sourceKey, uniqueSources } from "./log-stream.ts";
 import { Merge, Page } from "./merge.ts";
 import { findStarts, placesOf, type ReadFrom, siftedTogether } from "./read-page.ts";
+import { endOfStream } from "./segment.ts";
 import { SourceReader } from "./source-reader.ts";
 
 // Following is reading that waits at the end. Nothing is pushed: the next batch is read when the last one has been taken, so a slow follower costs
@@ -35,6 +36,8 @@ export interface LogBatch {
   readonly cursor: string;
   /** There is nothing more to read just now. Without entries it is a heartbeat. */
   readonly caughtUp: boolean;
+  /** From the cursor to the end of what has been written; looked up once a second while there is more to read. */
+  readonly lagBytes: number;
 }
 
 /** Ends when the signal is aborted. */
@@ -46,7 +49,7 @@ export async function* follow(options: FollowOptions, signal: AbortSignal): Asyn
       if (!unfinished) break;
       // The last lines are far away: whoever waits for them learns that somebody is looking for them, and how to go on.
       cursor = unfinished;
-      yield { entries: [], gaps: [], cursor, caughtUp: false };
+      yield { entries: [], gaps: [], cursor, caughtUp: false, lagBytes: 0 };
     }
     while (!signal.aborted) {
       const batch = await follower.nextBatch();
@@ -71,6 +74,8 @@ class Follower {
   #laterStart: Start = { from: "oldest" };
   /** When the line in hand of a source was first seen without its end. */
   readonly #waitingLines = new Map<SourceReader, { place: number; since: number }>();
+  #ends = new Map<SourceReader, number>();
+  #endsLookedAt = Number.NEGATIVE_INFINITY;
   #stirred = false;
   #resume: (() => void) | undefined;
   #changes = 0;
@@ -121,7 +126,19 @@ class Follower {
     }
     this.#saidCaughtUp = caughtUp;
     this.#lastBatchAt = performance.now();
-    return { entries: page.entries, gaps: page.gaps, cursor: this.#cursor(), caughtUp };
+    return { entries: page.entries, gaps: page.gaps, cursor: this.#cursor(), caughtUp, lagBytes: await this.#lag(caughtUp) };
+  }
+
+  /** At the end nothing is asked: what is in hand of lines that have not ended is all there is. */
+  async #lag(caughtUp: boolean): Promise<number> {
+    const readers = [...this.#readers.values()];
+    if (caughtUp) return readers.reduce((sum, { pendingBytes }) => sum + pendingBytes, 0);
+    const now = performance.now();
+    if (now - this.#endsLookedAt >= lookMs) {
+      this.#endsLookedAt = now;
+      this.#ends = new Map(await Promise.all(readers.map(async (reader) => [reader, await endOfStream(reader.source.path)] as const)));
+    }
+    return readers.reduce((sum, reader) => sum + Math.max(0, (this.#ends.get(reader) ?? 0) - (reader.place?.position ?? 0)), 0);
   }
 
   #cursor(): string {

@@ -107,6 +107,15 @@ export async function hasLostName(path: string, { inode }: Segment): Promise<boo
   return (await stat(path).catch(() => undefined))?.ino !== inode;
 }
 
+/** The position after the last byte that was written; 0 while there is none. */
+export async function endOfStream(path: string): Promise<number> {
+  const current = await openCurrent(path);
+  if (!current) return endOfRotated(path);
+  const end = current.base + (await current.file.size());
+  await closeSegment(current);
+  return end;
+}
+
 async function endOfRotated(path: string): Promise<number> {
   const base = (await listRotated(path)).at(-1);
   const rotated = base === undefined ? undefined : await openRotated(path, base);

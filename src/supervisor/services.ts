@@ -15,6 +15,8 @@ import { type ServiceChange, SupervisedService } from "./supervised-service.ts";
 import type { ServiceView } from "./view.ts";
 
 const maxServices = 10_000;
+/** More than are kept of a service. */
+const mostRuns = 10_000;
 
 export interface SupervisorParts {
   readonly host: Host;
@@ -126,6 +128,14 @@ export class Services {
   runs(name: string, limit: number): StoredRun[] {
     const service = this.get(name);
     return this.#parts.store.listRuns(service.namespace, service.name, limit);
+  }
+
+  /** Of each instance the run so many before its newest; those that had fewer are left out. */
+  earlierRuns(targets: readonly Target[], back: number): StoredRun[] {
+    return targets.flatMap((target) => {
+      const runs = this.#parts.store.listRuns(target.service.namespace, target.service.name, mostRuns);
+      return instancesOf(target).flatMap(({ index }) => runs.filter((run) => run.index === index)[back] ?? []);
+    });
   }
 
   logSources(targets: readonly Target[]): LogSource[] {

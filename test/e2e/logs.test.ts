@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ConnectError } from "@connectrpc/connect";
@@ -72,6 +73,60 @@ it("reads pages, tails, times and streams, and says what there is", async () => 
   expect(freedBytes > 60n).toBe(true);
   await expect(client.readLogs({ filter: { selector: named("nobody") } })).rejects.toThrow(/no service is named "nobody"/);
   await expect(client.readLogs({ filter: { selector }, cursor: "garbage" })).rejects.toThrow(/cursor/);
+});
+
+it("finds lines by text, expression, time and run, and says what it cannot do", async () => {
+  await using daemon = await startDaemon();
+  const client = daemon.client(LogService);
+  const line = "for i in 1 2 3; do echo out $i; echo ERR $i >&2; done; exec sleep 1000";
+  await daemon.client(SupervisorService).createService({ name: "web", spec: shell(daemon, line) });
+  const selector = named("web");
+  const read = async (filter: object, more: object = {}) => (await client.readLogs({ filter: { selector, ...filter }, ...more })).entries;
+  const textsOf = async (filter: object, more: object = {}) => (await read(filter, more)).map(({ content }) => content.value);
+  const count = async (wanted: number) => eventually(async () => (await read({})).length === wanted);
+  await count(6);
+  const [first] = await read({});
+  await daemon.client(SupervisorService).restartServices({ selector });
+  await count(12);
+  expect(await textsOf({ grep: "err 2", ignoreCase: true })).toEqual(["ERR 2", "ERR 2"]);
+  expect(await textsOf({ grep: "err 2" })).toEqual([]);
+  expect(await textsOf({ regex: "^out [12]$", run: "0" })).toEqual(["out 1", "out 2"]);
+  expect(await textsOf({ grep: "out" }, { tail: 1 })).toEqual(["out 3"]);
+  const earlier = await read({ run: "-1" });
+  expect(earlier.map(({ runId }) => runId)).toEqual(Array.from({ length: 6 }, () => first?.runId));
+  expect(await read({ run: first?.runId })).toEqual(earlier);
+  expect((await read({ until: earlier.at(-1)?.time })).length).toBe(6);
+  await expect(read({ run: "-2" })).rejects.toThrow(/no run -2/);
+  await expect(read({ run: "yesterday" })).rejects.toThrow(/run/);
+  await expect(read({ regex: "a(" })).rejects.toThrow(/a\(/);
+  const until = { seconds: 1n, nanos: 0 };
+  await expect(Array.fromAsync(client.followLogs({ filter: { selector, until } }))).rejects.toThrow(/until/);
+  const pmctl = await daemon.pmctl(["logs", "web", "--run", "-1", "--regex", "^(OUT|err) 3$", "-i"]);
+  expect(pmctl).toMatchObject({ code: 0, stdout: expect.stringMatching(/^(out 3\nERR 3|ERR 3\nout 3)\n$/) });
+});
+
+it("pmctl logs -f goes on when pmd was killed and is back, without a line lost or doubled, and ends when nobody reads", async () => {
+  await using daemon = await startDaemon();
+  await daemon.client(SupervisorService).createService({ name: "web", spec: shell(daemon, countForever, small) });
+  const child = daemon.spawnPmctl(["logs", "web", "--stdout", "-n", "all", "-f"]);
+  let out = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    out += text;
+  });
+  for (let life = 0; life < 3; life++) {
+    const before = out.length;
+    await eventually(() => out.length > before + 20_000);
+    await daemon.kill9();
+    await daemon.start();
+  }
+  const before = out.length;
+  await eventually(() => out.length > before + 20_000);
+  const ended = once(child, "exit");
+  child.stdout.destroy();
+  expect(await ended).toEqual([0, null]);
+  const numbers = out.slice(0, out.lastIndexOf("\n")).split("\n").map(Number);
+  expect(numbers.length).toBeGreaterThan(1000);
+  expect(numbers.findIndex((number, at) => number !== at + 1)).toBe(-1);
 });
 
 it("bytes that are no text are kept on disk and sent as they are, and a deleted service can take its logs with it", async () => {

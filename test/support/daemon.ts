@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { Agent } from "node:http";
 import { basename, join, resolve } from "node:path";
+import type { Readable } from "node:stream";
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -93,6 +94,12 @@ export class TestDaemon implements AsyncDisposable {
   /** Runs pmctl against this pmd, off the terminal, with a home directory of its own. */
   pmctl(args: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
     return this.run([process.execPath, pmctl, ...args], options);
+  }
+
+  /** The same for one that is to be read while it runs. */
+  spawnPmctl(args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+    const env = { ...this.#environment(), PMCTL_SOCK: this.socket };
+    return spawn(process.execPath, [programs.pmctl, ...args], { cwd: this.home, env, stdio: ["ignore", "pipe", "pipe"] });
   }
 
   /** Runs a program for which this pmd is the one that pmctl speaks to. */

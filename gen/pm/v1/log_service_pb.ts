@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pm/v1/log_service.proto.
  */
 export const file_pm_v1_log_service: GenFile = /*@__PURE__*/
-  fileDesc("ChdwbS92MS9sb2dfc2VydmljZS5wcm90bxIFcG0udjEi8QEKCUxvZ1NvdXJjZRIQCghpbnN0YW5jZRgBIAEoCRIgCgZzdHJlYW0YAiABKA4yEC5wbS52MS5Mb2dTdHJlYW0SDAoEcGF0aBgDIAEoCRISCgpzaXplX2J5dGVzGAQgASgEEhUKDXJvdGF0ZWRfZmlsZXMYBSABKA0SLwoLb2xkZXN0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC25ld2VzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1kcm9wcGVkX2J5dGVzGAggASgEIrMBCghMb2dFbnRyeRIQCghpbnN0YW5jZRgBIAEoCRIgCgZzdHJlYW0YAiABKA4yEC5wbS52MS5Mb2dTdHJlYW0SKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoEdGV4dBgEIAEoCUgAEg0KA3JhdxgFIAEoDEgAEg8KB3BhcnRpYWwYBiABKAgSDgoGcnVuX2lkGAcgASgJQgkKB2NvbnRlbnQirQIKBkxvZ0dhcBIQCghpbnN0YW5jZRgBIAEoCRIgCgZzdHJlYW0YAiABKA4yEC5wbS52MS5Mb2dTdHJlYW0SJAoGcmVhc29uGAMgASgOMhQucG0udjEuTG9nR2FwLlJlYXNvbhINCgVieXRlcxgEIAEoBBIoCgR0aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKPAQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEhcKE1JFQVNPTl9ST1RBVEVEX0FXQVkQARISCg5SRUFTT05fRFJPUFBFRBACEhQKEFJFQVNPTl9UUlVOQ0FURUQQAxIWChJSRUFTT05fUFVNUF9LSUxMRUQQBBISCg5SRUFTT05fREFNQUdFRBAFIoQBCglMb2dGaWx0ZXISKQoIc2VsZWN0b3IYASABKAsyDy5wbS52MS5TZWxlY3RvckIGukgDyAEBEiEKB3N0cmVhbXMYAiADKA4yEC5wbS52MS5Mb2dTdHJlYW0SKQoFc2luY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjoKFUxpc3RMb2dTb3VyY2VzUmVxdWVzdBIhCghzZWxlY3RvchgBIAEoCzIPLnBtLnYxLlNlbGVjdG9yIjsKFkxpc3RMb2dTb3VyY2VzUmVzcG9uc2USIQoHc291cmNlcxgBIAMoCzIQLnBtLnYxLkxvZ1NvdXJjZSKOAQoPUmVhZExvZ3NSZXF1ZXN0EigKBmZpbHRlchgBIAEoCzIQLnBtLnYxLkxvZ0ZpbHRlckIGukgDyAEBEhkKBmN1cnNvchgCIAEoCUIJukgGcgQYgIAEEhcKBHRhaWwYAyABKA1CCbpIBioEGKCNBhIdCgttYXhfZW50cmllcxgEIAEoDUIIukgFKgMYkE4icQoQUmVhZExvZ3NSZXNwb25zZRIgCgdlbnRyaWVzGAEgAygLMg8ucG0udjEuTG9nRW50cnkSGwoEZ2FwcxgCIAMoCzINLnBtLnYxLkxvZ0dhcBIOCgZjdXJzb3IYAyABKAkSDgoGYXRfZW5kGAQgASgIInEKEUZvbGxvd0xvZ3NSZXF1ZXN0EigKBmZpbHRlchgBIAEoCzIQLnBtLnYxLkxvZ0ZpbHRlckIGukgDyAEBEhkKBmN1cnNvchgCIAEoCUIJukgGcgQYgIAEEhcKBHRhaWwYAyABKA1CCbpIBioEGKCNBiJ2ChJGb2xsb3dMb2dzUmVzcG9uc2USIAoHZW50cmllcxgBIAMoCzIPLnBtLnYxLkxvZ0VudHJ5EhsKBGdhcHMYAiADKAsyDS5wbS52MS5Mb2dHYXASDgoGY3Vyc29yGAMgASgJEhEKCWNhdWdodF91cBgEIAEoCCI+ChFSb3RhdGVMb2dzUmVxdWVzdBIpCghzZWxlY3RvchgBIAEoCzIPLnBtLnYxLlNlbGVjdG9yQga6SAPIAQEiIwoSUm90YXRlTG9nc1Jlc3BvbnNlEg0KBXBhdGhzGAEgAygJIlMKEFB1cmdlTG9nc1JlcXVlc3QSKQoIc2VsZWN0b3IYASABKAsyDy5wbS52MS5TZWxlY3RvckIGukgDyAEBEhQKDHJvdGF0ZWRfb25seRgCIAEoCCIoChFQdXJnZUxvZ3NSZXNwb25zZRITCgtmcmVlZF9ieXRlcxgBIAEoBCpVCglMb2dTdHJlYW0SGgoWTE9HX1NUUkVBTV9VTlNQRUNJRklFRBAAEhUKEUxPR19TVFJFQU1fU1RET1VUEAESFQoRTE9HX1NUUkVBTV9TVERFUlIQAjL0AgoKTG9nU2VydmljZRJSCg5MaXN0TG9nU291cmNlcxIcLnBtLnYxLkxpc3RMb2dTb3VyY2VzUmVxdWVzdBodLnBtLnYxLkxpc3RMb2dTb3VyY2VzUmVzcG9uc2UiA5ACARJACghSZWFkTG9ncxIWLnBtLnYxLlJlYWRMb2dzUmVxdWVzdBoXLnBtLnYxLlJlYWRMb2dzUmVzcG9uc2UiA5ACARJICgpGb2xsb3dMb2dzEhgucG0udjEuRm9sbG93TG9nc1JlcXVlc3QaGS5wbS52MS5Gb2xsb3dMb2dzUmVzcG9uc2UiA5ACATABEkEKClJvdGF0ZUxvZ3MSGC5wbS52MS5Sb3RhdGVMb2dzUmVxdWVzdBoZLnBtLnYxLlJvdGF0ZUxvZ3NSZXNwb25zZRJDCglQdXJnZUxvZ3MSFy5wbS52MS5QdXJnZUxvZ3NSZXF1ZXN0GhgucG0udjEuUHVyZ2VMb2dzUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pm_v1_common]);
+  fileDesc("ChdwbS92MS9sb2dfc2VydmljZS5wcm90bxIFcG0udjEi8QEKCUxvZ1NvdXJjZRIQCghpbnN0YW5jZRgBIAEoCRIgCgZzdHJlYW0YAiABKA4yEC5wbS52MS5Mb2dTdHJlYW0SDAoEcGF0aBgDIAEoCRISCgpzaXplX2J5dGVzGAQgASgEEhUKDXJvdGF0ZWRfZmlsZXMYBSABKA0SLwoLb2xkZXN0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC25ld2VzdF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1kcm9wcGVkX2J5dGVzGAggASgEIrMBCghMb2dFbnRyeRIQCghpbnN0YW5jZRgBIAEoCRIgCgZzdHJlYW0YAiABKA4yEC5wbS52MS5Mb2dTdHJlYW0SKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoEdGV4dBgEIAEoCUgAEg0KA3JhdxgFIAEoDEgAEg8KB3BhcnRpYWwYBiABKAgSDgoGcnVuX2lkGAcgASgJQgkKB2NvbnRlbnQirQIKBkxvZ0dhcBIQCghpbnN0YW5jZRgBIAEoCRIgCgZzdHJlYW0YAiABKA4yEC5wbS52MS5Mb2dTdHJlYW0SJAoGcmVhc29uGAMgASgOMhQucG0udjEuTG9nR2FwLlJlYXNvbhINCgVieXRlcxgEIAEoBBIoCgR0aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKPAQoGUmVhc29uEhYKElJFQVNPTl9VTlNQRUNJRklFRBAAEhcKE1JFQVNPTl9ST1RBVEVEX0FXQVkQARISCg5SRUFTT05fRFJPUFBFRBACEhQKEFJFQVNPTl9UUlVOQ0FURUQQAxIWChJSRUFTT05fUFVNUF9LSUxMRUQQBBISCg5SRUFTT05fREFNQUdFRBAFIq8CCglMb2dGaWx0ZXISKQoIc2VsZWN0b3IYASABKAsyDy5wbS52MS5TZWxlY3RvckIGukgDyAEBEiEKB3N0cmVhbXMYAiADKA4yEC5wbS52MS5Mb2dTdHJlYW0SKQoFc2luY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBXVudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCgRncmVwGAUgASgJQgi6SAVyAxiAIBIXCgVyZWdleBgGIAEoCUIIukgFcgMYgCASEwoLaWdub3JlX2Nhc2UYByABKAgSOAoDcnVuGAggASgJQiu6SChyJjIkXigwfC1bMS05XVswLTldezAsM318WzAtOWEtel17MTV9KT8kIjoKFUxpc3RMb2dTb3VyY2VzUmVxdWVzdBIhCghzZWxlY3RvchgBIAEoCzIPLnBtLnYxLlNlbGVjdG9yIjsKFkxpc3RMb2dTb3VyY2VzUmVzcG9uc2USIQoHc291cmNlcxgBIAMoCzIQLnBtLnYxLkxvZ1NvdXJjZSKOAQoPUmVhZExvZ3NSZXF1ZXN0EigKBmZpbHRlchgBIAEoCzIQLnBtLnYxLkxvZ0ZpbHRlckIGukgDyAEBEhkKBmN1cnNvchgCIAEoCUIJukgGcgQYgIAEEhcKBHRhaWwYAyABKA1CCbpIBioEGKCNBhIdCgttYXhfZW50cmllcxgEIAEoDUIIukgFKgMYkE4icQoQUmVhZExvZ3NSZXNwb25zZRIgCgdlbnRyaWVzGAEgAygLMg8ucG0udjEuTG9nRW50cnkSGwoEZ2FwcxgCIAMoCzINLnBtLnYxLkxvZ0dhcBIOCgZjdXJzb3IYAyABKAkSDgoGYXRfZW5kGAQgASgIInEKEUZvbGxvd0xvZ3NSZXF1ZXN0EigKBmZpbHRlchgBIAEoCzIQLnBtLnYxLkxvZ0ZpbHRlckIGukgDyAEBEhkKBmN1cnNvchgCIAEoCUIJukgGcgQYgIAEEhcKBHRhaWwYAyABKA1CCbpIBioEGKCNBiKJAQoSRm9sbG93TG9nc1Jlc3BvbnNlEiAKB2VudHJpZXMYASADKAsyDy5wbS52MS5Mb2dFbnRyeRIbCgRnYXBzGAIgAygLMg0ucG0udjEuTG9nR2FwEg4KBmN1cnNvchgDIAEoCRIRCgljYXVnaHRfdXAYBCABKAgSEQoJbGFnX2J5dGVzGAUgASgEIj4KEVJvdGF0ZUxvZ3NSZXF1ZXN0EikKCHNlbGVjdG9yGAEgASgLMg8ucG0udjEuU2VsZWN0b3JCBrpIA8gBASIjChJSb3RhdGVMb2dzUmVzcG9uc2USDQoFcGF0aHMYASADKAkiUwoQUHVyZ2VMb2dzUmVxdWVzdBIpCghzZWxlY3RvchgBIAEoCzIPLnBtLnYxLlNlbGVjdG9yQga6SAPIAQESFAoMcm90YXRlZF9vbmx5GAIgASgIIigKEVB1cmdlTG9nc1Jlc3BvbnNlEhMKC2ZyZWVkX2J5dGVzGAEgASgEKlUKCUxvZ1N0cmVhbRIaChZMT0dfU1RSRUFNX1VOU1BFQ0lGSUVEEAASFQoRTE9HX1NUUkVBTV9TVERPVVQQARIVChFMT0dfU1RSRUFNX1NUREVSUhACMvQCCgpMb2dTZXJ2aWNlElIKDkxpc3RMb2dTb3VyY2VzEhwucG0udjEuTGlzdExvZ1NvdXJjZXNSZXF1ZXN0Gh0ucG0udjEuTGlzdExvZ1NvdXJjZXNSZXNwb25zZSIDkAIBEkAKCFJlYWRMb2dzEhYucG0udjEuUmVhZExvZ3NSZXF1ZXN0GhcucG0udjEuUmVhZExvZ3NSZXNwb25zZSIDkAIBEkgKCkZvbGxvd0xvZ3MSGC5wbS52MS5Gb2xsb3dMb2dzUmVxdWVzdBoZLnBtLnYxLkZvbGxvd0xvZ3NSZXNwb25zZSIDkAIBMAESQQoKUm90YXRlTG9ncxIYLnBtLnYxLlJvdGF0ZUxvZ3NSZXF1ZXN0GhkucG0udjEuUm90YXRlTG9nc1Jlc3BvbnNlEkMKCVB1cmdlTG9ncxIXLnBtLnYxLlB1cmdlTG9nc1JlcXVlc3QaGC5wbS52MS5QdXJnZUxvZ3NSZXNwb25zZSIDkAICYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_pm_v1_common]);
 
 /**
  * LogSource is one stream of one instance.
@@ -296,6 +296,42 @@ export type LogFilter = Message<"pm.v1.LogFilter"> & {
    * @generated from field: google.protobuf.Timestamp since = 3;
    */
   since?: Timestamp | undefined;
+
+  /**
+   * Not after this time; only for ReadLogs, for FollowLogs has no end.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 4;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Only lines with this text in them, byte for byte.
+   *
+   * @generated from field: string grep = 5;
+   */
+  grep: string;
+
+  /**
+   * Only lines that match this regular expression, as JavaScript has them. One that needs seconds for a few hundred lines is refused with
+   * INVALID_FIELD.
+   *
+   * @generated from field: string regex = 6;
+   */
+  regex: string;
+
+  /**
+   * Large and small letters are alike, for grep and regex.
+   *
+   * @generated from field: bool ignore_case = 7;
+   */
+  ignoreCase: boolean;
+
+  /**
+   * Only of this run: its id, or 0 for the newest run of each instance, -1 for the one before it, and so on, counted at each call.
+   *
+   * @generated from field: string run = 8;
+   */
+  run: string;
 };
 
 /**
@@ -368,7 +404,7 @@ export type ReadLogsRequest = Message<"pm.v1.ReadLogsRequest"> & {
   cursor: string;
 
   /**
-   * Without a cursor: only this many of the last lines. 0 begins with the oldest.
+   * Without a cursor: only this many of the last lines that the filter lets through. 0 begins with the oldest.
    *
    * @generated from field: uint32 tail = 3;
    */
@@ -390,7 +426,8 @@ export const ReadLogsRequestSchema: GenMessage<ReadLogsRequest> = /*@__PURE__*/
   messageDesc(file_pm_v1_log_service, 6);
 
 /**
- * ReadLogsResponse is a page of lines.
+ * ReadLogsResponse is a page of lines. It may be empty and not at the end: a search looks at so much for one answer and no more, and goes on at
+ * the cursor.
  *
  * @generated from message pm.v1.ReadLogsResponse
  */
@@ -499,6 +536,14 @@ export type FollowLogsResponse = Message<"pm.v1.FollowLogsResponse"> & {
    * @generated from field: bool caught_up = 4;
    */
   caughtUp: boolean;
+
+  /**
+   * How far this batch is behind what has been written: bytes in the files between the cursor and their end. Looked up once a second while the
+   * follower is behind.
+   *
+   * @generated from field: uint64 lag_bytes = 5;
+   */
+  lagBytes: bigint;
 };
 
 /**

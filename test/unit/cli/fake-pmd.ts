@@ -51,6 +51,8 @@ export class FakePmd {
   readonly refusals = new Map<string, ConnectError>();
   readonly entries: LogEntry[] = [];
   readonly gaps: LogGap[] = [];
+  /** How often a search for lines says that there is more to look at. */
+  searchPages = 0;
   readonly events: Event[] = [];
   readonly usages: InstanceUsage[] = [];
   info: MessageInitShape<typeof GetInfoResponseSchema> & { $typeName?: never } = {
@@ -119,6 +121,7 @@ export class FakePmd {
         })),
       readLogs: (request) =>
         this.#take("readLogs", request, () => {
+          if (this.searchPages > 0) return { cursor: `searching ${this.searchPages--}` };
           const wanted = this.entries.filter(({ stream }) => request.filter?.streams.length === 0 || request.filter?.streams.includes(stream));
           return { entries: request.tail > 0 ? wanted.slice(-request.tail) : wanted, gaps: this.gaps, cursor: "read", atEnd: true };
         }),

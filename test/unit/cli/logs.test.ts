@@ -44,6 +44,32 @@ describe("logs", () => {
     expect(pmd.asked("readLogs")).toMatchObject({ tail: 0, filter: { since: { seconds: BigInt(now / 1000 - 600) } } });
   });
 
+  test("ask pmd for what was said: a window in time, text, an expression, a run", async () => {
+    const pmd = pmdWith(entry("web#0", "one"));
+    await logs(pmd, ["web", "--since", "10m", "--until", "2026-11-21T09:58:00Z", "--grep", "time out", "--regex", "a+", "-i", "--run", "-1"]);
+    expect(pmd.asked("readLogs")).toMatchObject({
+      tail: 0,
+      filter: { until: { seconds: BigInt(now / 1000 - 120) }, grep: "time out", regex: "a+", ignoreCase: true, run: "-1" },
+    });
+    await logs(pmd, ["web", "--grep", "x", "-n", "7"]);
+    expect(pmd.asked("readLogs")).toMatchObject({ tail: 7, filter: { grep: "x", ignoreCase: false } });
+  });
+
+  test.each([
+    [["-f", "--until", "1h"], "--follow and --until"],
+    [["-i"], "-i: say what to look for"],
+    [["--run", "the last"], "--run:"],
+    [["--until", "soon"], "--until:"],
+  ])("%j is wrong usage, and it is said what is wrong", async (argv, said) => {
+    expect(await logs(pmdWith(), argv)).toMatchObject({ exitCode: 2, err: expect.stringContaining(said) });
+  });
+
+  test("an answer that is empty and not the end is not taken for the end", async () => {
+    const pmd = pmdWith(entry("web#0", "far away"));
+    pmd.searchPages = 3;
+    expect(await logs(pmd, ["--grep", "far"])).toMatchObject({ out: "far away\n", exitCode: 0 });
+  });
+
   test("-t puts the time before each line", async () => {
     expect((await logs(pmdWith(entry("web#0", "one")), ["-t"])).out).toMatch(/^2026-11-21T\d\d:59:00\.123(Z|[+-]\d\d:\d\d) one\n$/);
     expect((await logs(pmdWith(entry("web#0", "one")), ["-t"], { screen: "terminal" })).out).toMatch(/^2026-11-21 \d\d:59:00\.123 one\n$/);

@@ -189,6 +189,19 @@ test("garbage in an index does not keep a follower from the next file", async ()
   expect(await follower.take(2)).toEqual(["two", "three"]);
 });
 
+test("a follower is told how far behind it is, and that it is not when it has caught up", async () => {
+  await using dir = makeTempDir();
+  const writer = new LogWriter(dir.path, { settings: { rotateBytes: 2000 } });
+  const line = "twenty bytes a line\n";
+  writer.write(line.repeat(1000));
+  await using follower = startFollowing({ sources: () => [writer.source] });
+  for (let left = 1000; left > 0; ) {
+    const { entries, lagBytes } = await follower.next();
+    left -= entries.length;
+    expect(lagBytes).toBe(left * line.length);
+  }
+});
+
 test("a follower ends when it is aborted, wherever it waits", async () => {
   await using dir = makeTempDir();
   const { source } = new LogWriter(dir.path);
