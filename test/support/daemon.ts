@@ -99,7 +99,7 @@ export class TestDaemon implements AsyncDisposable {
   /** The same for one that is to be read while it runs. */
   spawnPmctl(args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
     const env = { ...this.#environment(), PMCTL_SOCK: this.socket };
-    return spawn(process.execPath, [programs.pmctl, ...args], { cwd: this.home, env, stdio: ["ignore", "pipe", "pipe"] });
+    return spawn(process.execPath, [pmctl, ...args], { cwd: this.home, env, stdio: ["ignore", "pipe", "pipe"] });
   }
 
   /** Runs a program for which this pmd is the one that pmctl speaks to. */
