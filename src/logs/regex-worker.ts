@@ -19,6 +19,9 @@ export class RegexWorker {
   readonly #source: string;
   readonly #flags: string;
   #worker: Worker | undefined;
+  #isClosed = false;
+  /** Answers carry no name: a question is asked when the one before it has its answer. */
+  #before: Promise<unknown> = Promise.resolve();
 
   /** Throws what is wrong with the expression. */
   constructor(source: string, { ignoreCase = false } = {}) {
@@ -31,8 +34,23 @@ export class RegexWorker {
     }
   }
 
-  /** Which of the lines match; one call at a time. */
-  async test(lines: readonly string[]): Promise<readonly boolean[]> {
+  /** Which of the lines match. */
+  test(lines: readonly string[]): Promise<readonly boolean[]> {
+    const answer = this.#before.then(() => this.#ask(lines));
+    this.#before = answer.catch(() => undefined); // whoever has asked is told
+    return answer;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (!this.#worker) return;
+    void this.#worker.terminate();
+    this.#worker = undefined;
+    workers--;
+  }
+
+  async #ask(lines: readonly string[]): Promise<readonly boolean[]> {
+    if (this.#isClosed) throw wrongRegex(`/${this.#source}/: the search has ended`);
     const worker = this.#worker ?? (await this.#start());
     const { promise, resolve, reject } = Promise.withResolvers<readonly boolean[]>();
     const timer = setTimeout(() => {
@@ -48,13 +66,6 @@ export class RegexWorker {
       clearTimeout(timer);
       worker.off("message", resolve).off("error", fail);
     }
-  }
-
-  close(): void {
-    if (!this.#worker) return;
-    void this.#worker.terminate();
-    this.#worker = undefined;
-    workers--;
   }
 
   /** The time that a thread needs to come up is not the expression's. */

@@ -67,6 +67,13 @@ test("a page that is full goes on with the very next line, whatever was looked a
   expect(linesOf(pages)).toEqual(fizzes.flatMap((line) => [line, line]));
 });
 
+test.each([{ grep: "Fizz" }, { regex: "Fizz" }])("the last wanted lines of several sources are those of all together: %o", async (wanted) => {
+  await using dir = makeTempDir();
+  const writers = [0, 1, 2].map((i) => new LogWriter(dir.path, { instance: `default/web#${i}` }));
+  for (const [i, word] of ["Fizz", "none", "Fizz"].entries()) writers[i]?.write(`${i} ${word}\n${word} again\n`);
+  expect(linesOf(await readAll(writers, wanted, { tail: 10 })).sort()).toEqual(["0 Fizz", "2 Fizz", "Fizz again", "Fizz again"]);
+});
+
 test("until leaves out what was read later, alone, with since, and with tail", async () => {
   await using dir = makeTempDir();
   const writer = writeThirty(dir.path);
