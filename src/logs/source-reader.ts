@@ -240,11 +240,15 @@ export class SourceReader {
       return unread;
     }
     const missing = another ? 0 : Math.max(0, next.base - position);
-    if ((another || missing > 0) && this.pendingBytes > 0) {
+    // The disk may have been full when this file was as well: then a gap stands behind its last byte.
+    await this.#index.load(Number.MAX_SAFE_INTEGER);
+    const gapAtEnd = this.#index.peek()?.kind === "gap";
+    if ((another || missing > 0 || gapAtEnd) && this.pendingBytes > 0) {
       await closeSegment(next);
       this.breakLine();
       return true;
     }
+    this.#learnUpTo(position);
     await this.#enter(next, another ? next.base : Math.max(position, next.base));
     if (another) this.#tellGap("truncated", 0, this.#timeUs);
     else this.#tellJump(position, next.base);

@@ -59,6 +59,8 @@ export class LogFile {
   #blockedMs = 0;
   /** Dropped and not yet told in the index. */
   #gapBytes = 0;
+  /** The pump before this one was killed, and that is not yet told in the index. */
+  #afterKill = false;
   #gapEndsMidLine = false;
   readonly #index = new IndexWriter();
 
@@ -253,7 +255,9 @@ export class LogFile {
     return written;
   }
 
+  /** Beside the bytes that follow it, in the same file: a gap behind all of a file's bytes would be nobody's. */
   #tellGap(): void {
+    if (this.#afterKill && this.#index.mark(this.#end, { kind: "gap", reason: "pump_killed", bytes: 0 })) this.#afterKill = false;
     if (this.#gapBytes > 0 && this.#index.mark(this.#end, { kind: "gap", reason: "dropped", bytes: this.#gapBytes })) this.#gapBytes = 0;
   }
 
@@ -291,7 +295,7 @@ export class LogFile {
     const opened = openLog(this.path, known);
     this.#begin(opened);
     // Known by nobody here, and left in disorder: so by a pump that was killed.
-    if (opened.unclean && !known) this.#index.mark(this.#end, { kind: "gap", reason: "pump_killed", bytes: 0 });
+    if (opened.unclean && !known) this.#afterKill = true;
   }
 
   #begin({ unclean, lastRun, lastTimeUs, firstTimeUs, ...log }: OpenedLog): void {

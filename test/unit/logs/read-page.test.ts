@@ -2,6 +2,7 @@ import { appendFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFil
 import { dirname } from "node:path";
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
+import { encodeRecord } from "../../../src/logs/index-format.ts";
 import { indexPath, rotatedPath } from "../../../src/logs/log-file-names.ts";
 import type { LogEntry, LogStreamRef } from "../../../src/logs/log-stream.ts";
 import { type LogPage, type ReadFrom, readPage } from "../../../src/logs/read-page.ts";
@@ -204,6 +205,31 @@ test("a gap stands where the pump was killed, once, and no line runs over it", a
     ["four"],
     [],
   ]);
+});
+
+test("a gap is told also when the file was full just then, and the bytes after it are in the next one", async () => {
+  await using dir = makeTempDir();
+  const writer = new LogWriter(dir.path, { settings: { rotateBytes: 4 } });
+  writer.write("one\n");
+  writer.reopen("killed");
+  writer.write("two\n");
+  for (const pageSize of [1, 100]) {
+    const pages = await readAll([writer.source], [pageSize]);
+    expect(pages.flatMap(({ gaps }) => gaps.map(({ reason }) => reason))).toEqual(["pump_killed"]);
+    expect(pages.flatMap(({ entries }) => texts(entries))).toEqual(["one", "two"]);
+  }
+});
+
+test("a gap behind the last byte of a file stands before the first of the next, and no line runs over it", async () => {
+  await using dir = makeTempDir();
+  const writer = new LogWriter(dir.path);
+  writer.write("one\ntw");
+  const gap = { kind: "gap", reason: "dropped", bytes: 7, position: 6, timeUs: 1 } as const;
+  appendFileSync(indexPath(writer.source.path), encodeRecord(gap));
+  writer.rotate();
+  writer.write("ree\n");
+  const { entries, gaps } = await read([writer.source]);
+  expect([texts(entries), gaps.map(({ reason, bytes }) => [reason, bytes])]).toEqual([["one", "tw…", "ree"], [["dropped", 7]]]);
 });
 
 test("a planned change of the pump leaves no gap", async () => {
