@@ -171,3 +171,22 @@ test("what is kept for a run that is taken away is counted as dropped", async ()
   run.output.close();
   expect(run.dropped()).toBe(4);
 });
+
+test("a FIFO that was left alone is read again by itself", async () => {
+  await using dir = makeTempDir();
+  using run = makeRun(dir, patient);
+  run.tell("shim", "1\n");
+  run.output.look();
+  blockLog(run.logs.stdout);
+  run.write("one\n");
+  await eventually(() => run.output.bytes === 4);
+  run.write("two\n");
+  unblockLog(run.logs.stdout);
+  // As the pump's clock does.
+  await eventually(() => {
+    run.output.look();
+    return readFileSync(run.logs.stdout, "latin1") === "one\ntwo\n";
+  });
+  run.letGo();
+  await eventually(() => existsSync(join(run.directory, "out.eof")));
+});
