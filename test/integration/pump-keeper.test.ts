@@ -118,6 +118,6 @@ test("a pump that was stopped before pmd came is replaced too", async () => {
   const pump = await rig.startPump();
   pump.kill("SIGSTOP");
   using kept = keep(rig);
-  await eventually(() => kept.found.length === 1);
-  expect(kept.found[0]?.pid).not.toBe(pump.pid);
+  // Woken to be told to leave, it may answer once before it does.
+  await eventually(() => kept.found.some(({ pid }) => pid !== pump.pid));
 });

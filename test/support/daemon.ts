@@ -8,7 +8,6 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
-import { leanFlags } from "../../src/host/lean-flags.ts";
 import { eventually } from "./eventually.ts";
 import { type FoundProcess, findProcesses } from "./find-processes.ts";
 import { type Outcome, type ProgramOptions, runProgram } from "./run-program.ts";
@@ -26,7 +25,7 @@ export interface DaemonOptions {
 }
 
 const built = process.env.PM_TEST_PROGRAMS;
-const pmdFromSource = [process.execPath, ...leanFlags, resolve("src/main.ts")];
+const pmdFromSource = [process.execPath, resolve("src/main.ts")];
 export const pmdCommand = (built ? [resolve(built, "pmd")] : pmdFromSource) as [string, ...string[]];
 const pmctl = built ? resolve(built, "pmctl.js") : resolve("cli/main.ts");
 
