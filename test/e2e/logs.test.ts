@@ -8,7 +8,8 @@ import { RestartPolicy_Mode } from "../../gen/pm/v1/service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { startDaemon } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
-import { checkNumberedLines, countForever, logFiles } from "../support/numbered-lines.ts";
+import { logFiles } from "../support/log-content.ts";
+import { checkNumberedLines, countForever } from "../support/numbered-lines.ts";
 import { named, shell } from "../support/specs.ts";
 
 const small = { process: { logs: { rotate: { size: 65_536n, backups: 1000 } } } };

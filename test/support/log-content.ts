@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { decodeRecord, type IndexRecord, recordBytes } from "../../src/logs/index-format.ts";
@@ -14,10 +14,24 @@ export function wholeLog(path: string): Buffer {
   return Buffer.concat(logFiles(path).map(readFile));
 }
 
-/** The newest file that was set aside is plain, and older ones may be packed. */
+/** The newest file that was set aside is plain, and older ones may be packed, perhaps just now: the plain one goes when the packed one is there. */
 function readFile(path: string): Buffer {
-  if (existsSync(path)) return readFileSync(path);
-  return existsSync(`${path}.zst`) ? zstdDecompressSync(readFileSync(`${path}.zst`)) : gunzipSync(readFileSync(`${path}.gz`));
+  for (const [ending, unpack] of [
+    ["", asItIs],
+    [".zst", zstdDecompressSync],
+    [".gz", gunzipSync],
+  ] as const) {
+    try {
+      return unpack(readFileSync(path + ending));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+  }
+  throw new Error(`there is no ${path}, packed or not`);
+}
+
+function asItIs(bytes: Buffer): Buffer {
+  return bytes;
 }
 
 /** Every record of one file's index. */

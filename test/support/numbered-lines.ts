@@ -1,5 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { wholeLog } from "./log-content.ts";
 
 /** A shell line that writes 1, 2, 3 … to stdout and stderr alternately in one count each, in bursts, for ever. */
 export const countForever = 'i=0; while :; do i=$((i+1)); echo "$i"; echo "$i" >&2; [ $((i % 200)) = 0 ] && sleep 0.01; done';
@@ -15,9 +14,7 @@ export interface LineReport {
 
 /** Judges what is on disk: the file and those that were set aside must hold each number from 1 once, in order. */
 export function checkNumberedLines(path: string): LineReport {
-  const text = logFiles(path)
-    .map((file) => readFileSync(file, "latin1"))
-    .join("");
+  const text = wholeLog(path).toString("latin1");
   const whole = text
     .slice(0, text.lastIndexOf("\n") + 1)
     .split("\n")
@@ -33,10 +30,4 @@ export function checkNumberedLines(path: string): LineReport {
     disordered: numbers.filter((number, at) => at > 0 && number < (numbers[at - 1] ?? 0)).length,
     torn,
   };
-}
-
-/** Oldest first. */
-export function logFiles(path: string): string[] {
-  const rotated = readdirSync(dirname(path)).filter((name) => name.startsWith(`${basename(path)}.`) && /\.\d+$/.test(name));
-  return [...rotated.sort().map((name) => join(dirname(path), name)), path];
 }
