@@ -2,6 +2,7 @@ import { accessSync, chmodSync, closeSync, constants, existsSync, fsyncSync, ope
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { failpoint } from "../failpoint.ts";
+import { DiskReserve } from "./disk-reserve.ts";
 import { checkSchema, migrate, migrations, readVersion } from "./migrations.ts";
 import { defaultRetention, type Retention } from "./retention.ts";
 import { SqliteStore } from "./sqlite-store.ts";
@@ -23,8 +24,9 @@ export function openStore(stateDir: string, options: StoreOptions = {}): { store
   checkAccess(stateDir, file);
   try {
     const found = openFound(file, wallTime());
-    if (typeof found === "object") return { store: new SqliteStore(found, retention, wallTime) };
-    const store = new SqliteStore(createDatabase(file), retention, wallTime);
+    const parts = { retention, wallTime, reserve: new DiskReserve(join(stateDir, "reserve")) };
+    if (typeof found === "object") return { store: new SqliteStore(found, parts) };
+    const store = new SqliteStore(createDatabase(file), parts);
     return found === undefined ? { store } : { store, setAside: found };
   } catch (error) {
     if (error instanceof NewerStoreError) throw error;

@@ -3,13 +3,20 @@ import { serviceKey } from "../core/names.ts";
 import { storeUnavailable } from "../errors.ts";
 import type { Resting, Store, StoredEvent, StoredExit, StoredRun, StoredService } from "../supervisor/store.ts";
 import { applyWrite } from "./apply-write.ts";
+import type { DiskReserve } from "./disk-reserve.ts";
 import { pruneEvents, pruneRuns, type Retention } from "./retention.ts";
 import { type Row, Statements } from "./statements.ts";
-import { isRefusal, transact } from "./transaction.ts";
+import { isFull, isRefusal, transact } from "./transaction.ts";
 import { type Write, WriteQueue } from "./write-queue.ts";
 
 /** A disk that did not take what was queued is tried again after so long. */
 const retryMs = 1000;
+
+export interface StoreParts {
+  readonly retention: Retention;
+  readonly wallTime: () => number;
+  readonly reserve: DiskReserve;
+}
 
 /** Made by `openStore`, over a database of the newest version. */
 export class SqliteStore implements Store {
@@ -19,6 +26,7 @@ export class SqliteStore implements Store {
   readonly #retention: Retention;
   readonly #wallTime: () => number;
   readonly #queue: WriteQueue;
+  readonly #reserve: DiskReserve;
   #nextFlush: NodeJS.Immediate | undefined;
   #lastError: unknown;
   /** What waits for the queue to be on disk. */
@@ -26,8 +34,10 @@ export class SqliteStore implements Store {
   #retry: NodeJS.Timeout | undefined;
   #eventsUntilPruning = 0;
 
-  constructor(db: DatabaseSync, retention: Retention, wallTime: () => number) {
+  constructor(db: DatabaseSync, { retention, wallTime, reserve }: StoreParts) {
     this.#db = db;
+    this.#reserve = reserve;
+    reserve.hold();
     this.#sql = new Statements(db);
     this.#retention = retention;
     this.#wallTime = wallTime;
@@ -45,11 +55,17 @@ export class SqliteStore implements Store {
   }
 
   saveServices(...services: StoredService[]): void {
-    this.#writeIntent(() => {
-      for (const service of services) {
-        this.#sql.run("INSERT OR REPLACE INTO service VALUES (?, ?, ?)", service.namespace, service.name, JSON.stringify(service));
-      }
-    });
+    this.#writeIntent(() => this.#replaceServices(services));
+  }
+
+  saveOverrides(...services: StoredService[]): void {
+    this.#writeIntent(() => this.#replaceServices(services), "with the reserve");
+  }
+
+  #replaceServices(services: readonly StoredService[]): void {
+    for (const service of services) {
+      this.#sql.run("INSERT OR REPLACE INTO service VALUES (?, ?, ?)", service.namespace, service.name, JSON.stringify(service));
+    }
   }
 
   deleteService(namespace: string, name: string): void {
@@ -116,6 +132,7 @@ export class SqliteStore implements Store {
     if (this.#queue.length > 0) {
       try {
         this.#lastError = this.#writeQueued();
+        this.#reserve.hold();
       } catch (error) {
         this.#lastError = error;
       }
@@ -152,15 +169,20 @@ export class SqliteStore implements Store {
     return this.#sql;
   }
 
-  /** After what was queued before it, and whole or not at all. */
-  #writeIntent(work: () => void): void {
-    this.flush();
+  #writeIntent(work: () => void, room: "as it is" | "with the reserve" = "as it is"): void {
     try {
-      if (this.#queue.length > 0) throw this.#lastError;
-      transact(this.#db, "durable", work);
+      this.#tryIntent(work);
     } catch (error) {
+      if (room === "with the reserve" && isFull(error) && this.#reserve.release()) return this.#writeIntent(work);
       throw storeUnavailable(error);
     }
+  }
+
+  /** After what was queued before it, and whole or not at all. */
+  #tryIntent(work: () => void): void {
+    this.flush();
+    if (this.#queue.length > 0) throw this.#lastError;
+    transact(this.#db, "durable", work);
   }
 
   /** Returns why it left something out. */

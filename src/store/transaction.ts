@@ -34,7 +34,7 @@ function attempt(db: DatabaseSync, durability: Durability, work: () => void): vo
   }
 }
 
-function isFull(error: unknown): boolean {
+export function isFull(error: unknown): boolean {
   return sqliteCode(error) === 13;
 }
 

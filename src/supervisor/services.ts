@@ -176,7 +176,8 @@ export class Services {
       .map(([service, change]) => [service, service.changed(change)] as const)
       .filter(([service, stored]) => stored !== service.stored);
     if (next.length === 0) return;
-    this.#parts.store.saveServices(...next.map(([, stored]) => stored));
+    const onlyOverrides = next.every(([service, stored]) => stored.spec === service.spec);
+    this.#parts.store[onlyOverrides ? "saveOverrides" : "saveServices"](...next.map(([, stored]) => stored));
     failpoint("intent.stored");
     for (const [service, stored] of next) {
       const before = service.generation;

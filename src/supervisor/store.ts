@@ -5,6 +5,8 @@ export interface Store {
   listServices(): StoredService[];
   /** All or none, and on disk before it returns: intent is stored before anything is done about it. */
   saveServices(...services: StoredService[]): void;
+  /** The same where only what operators said has changed: there is room for it on a full disk. */
+  saveOverrides(...services: StoredService[]): void;
   /** The service, the history of its runs and its resting instances. */
   deleteService(namespace: string, name: string): void;
 

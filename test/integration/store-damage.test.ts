@@ -180,7 +180,7 @@ test("a database that was not finished is no store and no damage", () => {
   const { store, setAside } = openStore(directory.path);
   store.close();
   expect(setAside).toBeUndefined();
-  expect(readdirSync(directory.path)).toEqual(["pmd.db"]);
+  expect(readdirSync(directory.path)).toEqual(["pmd.db", "reserve"]);
 });
 
 test("a newer store is refused and not one byte of it is changed", () => {

@@ -70,6 +70,21 @@ test.skipIf(!canMount)("a stop can be stored on a full disk, again and again", (
   store.close();
 });
 
+test.skipIf(!canMount)("what an operator said is stored on a full disk also when events wait for room, and a new service is not", () => {
+  using disk = mountDisk();
+  const { store } = openStore(disk.path, { wallTime });
+  store.saveServices(service("web"));
+  disk.fill();
+  for (let sequence = 1; sequence <= 20; sequence++) store.appendEvent({ ...event(sequence), message: "x".repeat(5000) });
+  store.flush();
+  expect(store.lastError).toMatchObject({ message: expect.stringContaining("full") });
+  expect(() => store.saveServices(service("new"))).toThrow(expect.objectContaining({ reason: "STORE_UNAVAILABLE" }));
+  store.saveOverrides(service("web", { overrides: { desired: "stopped", stoppedInstances: [] } }));
+  expect(store.listServices()).toMatchObject([{ name: "web", overrides: { desired: "stopped" } }]);
+  expect(store.eventRange()).toEqual({ oldest: 1, newest: 20 });
+  store.close();
+});
+
 test.skipIf(!canMount)("a store on a full disk can be opened and read", () => {
   using disk = mountDisk();
   const { store } = openStore(disk.path, { wallTime });

@@ -169,6 +169,7 @@ test("only its owner may read it", () => {
   expect(modes).toEqual([
     ["pmd.db", 0o600],
     ["pmd.db-wal", 0o600],
+    ["reserve", 0o600],
   ]);
 });
 

@@ -23,6 +23,10 @@ export class MemoryStore implements Store {
     return copy([...this.#services.values()].sort(byName));
   }
 
+  saveOverrides(...services: StoredService[]): void {
+    this.saveServices(...services);
+  }
+
   saveServices(...services: StoredService[]): void {
     if (this.failure) throw storeUnavailable(this.failure);
     for (const service of services) this.#services.set(serviceKey(service.namespace, service.name), copy(service));
