@@ -2,6 +2,7 @@ import { fstatSync, lstatSync, renameSync, rmSync, type Stats, writeSync } from 
 import { devNull } from "node:os";
 import { dirname, join } from "node:path";
 import { failpoint } from "../failpoint.ts";
+import { isShortage } from "../host/shortage.ts";
 import { indexPath, type Packing, rotatedPath } from "../logs/log-file-names.ts";
 import type { LogFileOrder } from "../logs/pump-protocol.ts";
 import { IndexWriter } from "./index-writer.ts";
@@ -45,6 +46,8 @@ export class LogFile {
   #epoch: number | undefined;
   #lookedAtName = 0;
   #retryAt = 0;
+  /** The last opening failed for want of descriptors. */
+  #shortage = false;
   #pauseMs = leastPauseMs;
   #rotateNotBefore = 0;
   #upkeepAt = 0;
@@ -78,7 +81,10 @@ export class LogFile {
     this.#beginInterval(this.#firstMs);
   }
 
-  /** Returns how many bytes stay with the caller, to be brought again: none, unless the service is to wait for a disk that does not take them. */
+  /**
+   * Returns how many bytes stay with the caller, to be brought again: none, unless the service is to wait for a disk that does not take them, or the
+   * pump has no descriptor left to open the file with, which passes.
+   */
   append(chunk: Buffer, runId: string): number {
     if (this.path === devNull) return 0;
     const now = performance.now();
@@ -94,7 +100,7 @@ export class LogFile {
       this.#rotate(log, now);
       log = this.#usable(now);
     }
-    if (rest.length > 0 && this.#settings.onFull === "block") {
+    if (rest.length > 0 && (this.#settings.onFull === "block" || this.#shortage)) {
       this.#blockedSince ??= now;
       return rest.length;
     }
@@ -282,10 +288,12 @@ export class LogFile {
     try {
       if (this.#log) this.#lookAtName(this.#log);
       else this.#open();
-    } catch {
-      // The directory is gone and cannot be made, or there are no descriptors left: tried again, and counted meanwhile.
+      this.#shortage = false;
+    } catch (error) {
+      // The directory is gone and cannot be made: tried again, and counted meanwhile.
       this.#forget();
       this.#retryAt = now + retryOpenMs;
+      this.#shortage = isShortage(error);
     }
     return this.#log;
   }

@@ -2,6 +2,7 @@ import { closeSync, constants, existsSync, type FSWatcher, openSync, readFileSyn
 import { basename, isAbsolute, join } from "node:path";
 import { failpoint } from "../failpoint.ts";
 import { type RunSpecFile, readRunLogs, wholeLine } from "../host/run-files.ts";
+import { isShortage } from "../host/shortage.ts";
 import { Fifo } from "./fifo.ts";
 import type { LogFile, LogSettings } from "./log-file.ts";
 
@@ -64,7 +65,12 @@ export class RunOutput {
   }
 
   #begin(): void {
-    const spec = readSpec(this.directory);
+    let spec: RunSpecFile | undefined;
+    try {
+      spec = readSpec(this.directory);
+    } catch {
+      return; // no descriptors left: the next look tries again
+    }
     if (!spec) return this.close();
     this.#phase = "reading";
     this.#streams.push(new Stream(this, "out", spec, this.#files), new Stream(this, "err", spec, this.#files));
@@ -241,7 +247,8 @@ function readSpec(directory: string): RunSpecFile | undefined {
     const spec = JSON.parse(readFileSync(join(directory, "spec.json"), "utf8")) as RunSpecFile;
     const ours = spec.runId === basename(directory) && isAbsolute(spec.logs.stdout) && isAbsolute(spec.logs.stderr);
     return ours ? { ...spec, logs: readRunLogs(spec.logs) } : undefined;
-  } catch {
+  } catch (error) {
+    if (isShortage(error)) throw error;
     return undefined; // not a run of ours
   }
 }

@@ -44,6 +44,24 @@ describe.each(["auto", "off"])("with cgroups %s", (cgroups) => {
   });
 });
 
+it("a pump without file descriptors loses nothing, and reads new runs when there are some again", async () => {
+  await using daemon = await startDaemon();
+  const client = daemon.client(SupervisorService);
+  await client.createService({ name: "first", spec: shell(daemon, "echo first; exec sleep 1000") });
+  await eventually(() => logOf(daemon, "first") === "first\n");
+  const { pumpPid } = await eventually(async () => {
+    const info = await daemon.client(DaemonService).getInfo({});
+    return info.pumpPid > 0 && info;
+  });
+  limitDescriptors(pumpPid, readdirSync(`/proc/${pumpPid}/fd`).length);
+  const line = "for i in 1 2 3 4 5; do echo $i; done; echo x >>said; exec sleep 1000";
+  await client.createService({ name: "second", spec: shell(daemon, line) });
+  await eventually(() => existsSync(join(daemon.root, "said")));
+  limitDescriptors(pumpPid, 4096);
+  await eventually(() => logOf(daemon, "second") === "1\n2\n3\n4\n5\n");
+  expect((await daemon.client(DaemonService).getInfo({})).pumpPid).toBe(pumpPid);
+});
+
 it("where no process can be made, a start fails and is tried again, and pmd goes on", async () => {
   await using daemon = await startDaemon();
   const client = daemon.client(SupervisorService);
