@@ -71,6 +71,7 @@ function judgeEnd({ instance, run, cause, code }: FactOf<"recorded">, { began, e
     if (code !== undefined) return [`run ${run}: lost, and yet has the code ${code}`];
     return began.some((fact) => fact.run === run) && !shimKilled ? [`run ${run}: lost, though nobody killed its shim`] : [];
   }
+  if (code === 0 && !ending) return [`run ${run}: taken for a success, and nobody saw it end`];
   if (ending) return ending.code === code ? [] : [`run ${run}: recorded with ${code}, and it ended with ${ending.code}`];
   if (killed.length > 0 || byPmd.includes(cause) || asked.some((fact) => fact.instance === instance)) return [];
   if (!began.some((fact) => fact.run === run)) return [];

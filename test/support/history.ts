@@ -18,6 +18,12 @@ export const witnesses = {
   lasting: `${alone}exec sleep 1000`,
   /** Has to be killed, and a child of it too. */
   stubborn: `${alone}trap "" TERM; while :; do sleep 1; done`,
+  /** Writes `<run> 1`, `<run> 2` … to stdout and stderr, in bursts, until it is told to end. */
+  counting: `${alone}i=0; while :; do i=$((i+1)); echo "$PM_RUN_ID $i"; echo "$PM_RUN_ID $i" >&2; [ $((i % 100)) = 0 ] && sleep 0.02; done`,
+  /** Ends soon; before it does, it has written as many such lines as its code says. */
+  lastWords: `${alone}trap "" TERM; code=$(( $$ % 100 )); i=0
+while [ $i -lt $code ]; do i=$((i+1)); echo "$PM_RUN_ID $i"; echo "$PM_RUN_ID $i" >&2; done
+echo "ending $who $code" >>history; exit $code`,
   /** Ends soon, with a code that it writes down first. */
   mortal: `${alone}sleep 0.0$(( $$ % 10 )); trap "" TERM; code=$(( $$ % 100 )); echo "ending $who $code" >>history; exit $code`,
 };

@@ -5,6 +5,7 @@ export interface SeededRandom {
   next(): number;
   /** A whole number, both ends included. */
   between(low: number, high: number): number;
+  pick<T>(choices: readonly T[]): T;
 }
 
 /** The seed comes from CHAOS_SEED where it is set, and is printed, so that a failure can be had again. */
@@ -18,5 +19,6 @@ export function seededRandom(title: string): SeededRandom {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-  return { seed, next, between: (low, high) => low + Math.floor(next() * (high - low + 1)) };
+  const between = (low: number, high: number) => low + Math.floor(next() * (high - low + 1));
+  return { seed, next, between, pick: <T>(choices: readonly T[]) => choices[between(0, choices.length - 1)] as T };
 }

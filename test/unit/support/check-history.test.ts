@@ -30,6 +30,7 @@ describe("a history is not in order", () => {
     ["when a kill is forgotten", [began, { type: "killed", run: "r1", what: "service" }], /kill is forgotten/],
     ["when an end has another code", [began, ending, { ...recorded, code: 0 }], /recorded with 0/],
     ["when a lost end has a code", [began, { type: "killed", run: "r1", what: "shim" }, { ...lost, code: 0 }], /lost, and yet/],
+    ["when a killed run is taken for a success", [began, { type: "killed", run: "r1", what: "shim" }, { ...recorded, code: 0 }], /for a success/],
     ["when an end is lost though its shim lived", [began, ending, lost], /nobody killed its shim/],
     ["when a service died that nobody touched", [began, { ...recorded, cause: "signalled", code: 137 }], /something else/],
     ["when none runs that is wanted", [{ type: "wanted", instance: "web#0", count: 1, pids: [] }], /0 run instead of 1/],
