@@ -71,6 +71,11 @@ export function instanceNotFound(name: string, instances: number): PmError {
   });
 }
 
+export function logsNotFound(name: string, logDir: string, similar: readonly string[]): PmError {
+  const hint = similar.length > 0 ? `; did you mean ${similar.join(" or ")}?` : `; "pmd logs" lists what is there`;
+  return new PmError("NOT_FOUND", `no logs of ${JSON.stringify(name)} below ${logDir}${hint}`, { metadata: { name } });
+}
+
 export function runNotFound(run: string): PmError {
   return new PmError("NOT_FOUND", `there is no run ${run}: none that is selected has had so many`, { metadata: { run } });
 }

@@ -10,6 +10,10 @@ const exitCodes = { failed: 1, usage: 2, bug: 70 } as const;
 await main(process.argv.slice(2));
 
 async function main(argv: readonly string[]): Promise<void> {
+  if (argv[0] === "logs") {
+    const { runLogs } = await import("./logs-command.ts");
+    return runLogs(argv.slice(1));
+  }
   const settings = readSettings(argv, pkg.version);
   if ("print" in settings) {
     process.stdout.write(settings.print);

@@ -24,6 +24,7 @@ const logLevels = ["trace", "debug", "info", "warn", "error"];
 export const help = `pmd keeps services running. It stays in the foreground; drive it with pmctl.
 
 Usage: pmd [--config FILE] [options]
+       pmd logs [NAME...] [options]     what services wrote, also when no pmd runs; see pmd logs --help
 
   --config FILE         services to have, as YAML or JSON; what is made with pmctl is remembered without a file
   --socket PATH         where to listen                        ($RUNTIME/pmd.sock)
@@ -45,6 +46,7 @@ Examples:
   pmd --config /etc/pmd/pm.yaml
   pmd --socket /run/pmd/pmd.sock --socket-group deploy
   pmd --state-dir /tmp/try --runtime-dir /tmp/try/run --log-dir /tmp/try/logs
+  pmd logs web --since 10m
 
 Exit codes: 0 ended as asked, 1 cannot run, 2 wrong usage or configuration, 70 a bug
 `;
@@ -93,7 +95,7 @@ export function parseSettings(argv: readonly string[], version: string): Setting
   };
 }
 
-function defaultPlaces(): Pick<Settings, "stateDir" | "runtimeDir" | "logDir"> {
+export function defaultPlaces(): Pick<Settings, "stateDir" | "runtimeDir" | "logDir"> {
   if (process.getuid?.() === 0) return { stateDir: "/var/lib/pmd", runtimeDir: "/run/pmd", logDir: "/var/log/pmd" };
   const stateDir = join(process.env.XDG_STATE_HOME || join(homedir(), ".local/state"), "pmd");
   const runtime = process.env.XDG_RUNTIME_DIR;

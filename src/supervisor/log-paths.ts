@@ -1,4 +1,4 @@
-import { join, parse, resolve } from "node:path";
+import { join, parse, relative, resolve } from "node:path";
 import { defaultNamespace, instanceKey, serviceKey } from "../core/names.ts";
 import { type LogSettings, pickLogSettings } from "../core/spec.ts";
 import type { StoredService } from "./store.ts";
@@ -35,6 +35,14 @@ export function instanceLogPaths(service: Named, index: number, logDir: string):
   const pathFor = (own: string, name: string) =>
     numbered(own === "" ? join(folder, name) : resolve(service.spec.process.workingDirectory, own), index);
   return { stdoutPath: pathFor(stdout, "out.log"), stderrPath: pathFor(stderr, "err.log") };
+}
+
+/** The way back: whose file at its default place this is. Undefined for whatever else may be there. */
+export function parseLogPath(path: string, logDir: string): Pick<LogSource, "instance" | "stream"> | undefined {
+  const match = /^(?:@([^/]+)\/)?([^/@][^/]*)\/(out|err)(?:\.([1-9]\d{0,3}))?\.log$/.exec(relative(logDir, path));
+  if (!match) return undefined;
+  const [, namespace = defaultNamespace, name = "", file, index = "0"] = match;
+  return { instance: instanceKey(serviceKey(namespace, name), Number(index)), stream: file === "out" ? "stdout" : "stderr" };
 }
 
 /** `@` begins no name, so that the folder of a namespace is never that of a service. */
