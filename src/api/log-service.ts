@@ -6,30 +6,33 @@ import { describeSource } from "../logs/describe-source.ts";
 import { follow } from "../logs/follow.ts";
 import { LineFilter } from "../logs/line-filter.ts";
 import type { LogEntry, LogGap, LogStreamRef } from "../logs/log-stream.ts";
-import { requestPurge, requestRotation } from "../logs/pump-client.ts";
-import type { LogFileOrder } from "../logs/pump-protocol.ts";
+import { requestCounters, requestPurge, requestRotation } from "../logs/pump-client.ts";
+import type { LogCounters, LogFileOrder } from "../logs/pump-protocol.ts";
 import { readPage } from "../logs/read-page.ts";
 import type { LogSource } from "../supervisor/log-paths.ts";
 import { type Selector, select } from "../supervisor/selection.ts";
 import type { Services } from "../supervisor/services.ts";
 import type { StoredRun } from "../supervisor/store.ts";
 import { toSelector, toVerbSelector } from "./convert-selector.ts";
-import { fromWallTime, toWallTime } from "./convert-time.ts";
+import { fromMs, fromWallTime, toWallTime } from "./convert-time.ts";
 
 const defaultPage = 1000;
 const clockLeewayMs = 10_000;
 /** Files that are looked at together. */
 const looksTogether = 16;
+const patienceMs = 200;
 
 export function logService(services: Services, runtimeDir: string): ServiceImpl<typeof LogService> {
   return {
-    async listLogSources({ selector }) {
+    async listLogSources({ selector }, { signal }) {
       const sources = services.logSources(services.targets(selector && toSelector(selector)));
+      const counted = countersOf(sources, signal);
       const described = [];
       for (let at = 0; at < sources.length; at += looksTogether) {
         described.push(...(await Promise.all(sources.slice(at, at + looksTogether).map(describe))));
       }
-      return { sources: described };
+      const counters = await counted;
+      return { sources: described.map((source) => ({ ...source, ...fromCounters(counters[source.path]) })) };
     },
 
     async readLogs({ filter, cursor, tail, maxEntries }) {
@@ -66,6 +69,12 @@ export function logService(services: Services, runtimeDir: string): ServiceImpl<
       return { freedBytes: BigInt(freedBytes) };
     },
   };
+
+  /** None of a pump that is busy or gone: nobody shall wait for numbers. */
+  async function countersOf(sources: readonly LogSource[], signal: AbortSignal): Promise<Readonly<Record<string, LogCounters>>> {
+    const paths = sources.map(({ path }) => path);
+    return requestCounters(runtimeDir, paths, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)])).catch(() => ({}));
+  }
 
   function refs(filter: LogFilter | undefined): LogStreamRef[] {
     const streams = filter?.streams.filter((stream) => stream !== LogStream.UNSPECIFIED) ?? [];
@@ -114,6 +123,10 @@ async function describe(source: LogSource) {
     ...(oldestMs !== undefined && { oldestTime: fromWallTime(oldestMs) }),
     ...(newestMs !== undefined && { newestTime: fromWallTime(newestMs) }),
   };
+}
+
+function fromCounters(counters: LogCounters | undefined) {
+  return counters && { writtenBytes: BigInt(counters.writtenBytes), blockedTime: fromMs(counters.blockedMs) };
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -67,6 +67,8 @@ it("reads pages, tails, times and streams, and says what there is", async () => 
     [LogStream.STDOUT, join(daemon.logDir, "web/out.log")],
     [LogStream.STDERR, join(daemon.logDir, "web/err.log")],
   ]);
+  // A pump that is busy is not waited for.
+  await eventually(async () => (await client.listLogSources({ selector })).sources[0]?.writtenBytes === 36n);
   const { paths } = await client.rotateLogs({ selector });
   expect(paths.length).toBe(2);
   expect((await client.readLogs({ filter: { selector } })).entries.length).toBe(11);
