@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { displayName, parseName, serviceKey } from "./core/names.ts";
+import { displayName, parseName, serviceKey, serviceOf } from "./core/names.ts";
 import { findSimilar } from "./core/similar.ts";
 import { logsNotFound, PmError } from "./errors.ts";
 import { findLogStreams } from "./log-places.ts";
@@ -68,10 +68,6 @@ function streamsOf(name: string, found: readonly LogStreamRef[], logDir: string)
   if (streams.length > 0) return streams;
   const known = found.flatMap(({ instance }) => [displayName(instance), displayName(serviceOf(instance))]);
   throw logsNotFound(name, logDir, findSimilar(name, new Set(known)));
-}
-
-function serviceOf(instance: string): string {
-  return instance.slice(0, instance.lastIndexOf("#"));
 }
 
 async function printLines(sources: readonly LogStreamRef[], request: LogsRequest): Promise<void> {

@@ -9,6 +9,11 @@ export function instanceKey(serviceName: string, index: number): string {
   return `${serviceName}#${index}`;
 }
 
+/** Of an instance in full. */
+export function serviceOf(instance: string): string {
+  return instance.slice(0, instance.lastIndexOf("#"));
+}
+
 /** As people are shown it: the default namespace goes without saying. */
 export function displayName(fullName: string): string {
   return fullName.startsWith(`${defaultNamespace}/`) ? fullName.slice(defaultNamespace.length + 1) : fullName;

@@ -1,4 +1,4 @@
-import { displayName } from "../core/names.ts";
+import { displayName, serviceOf } from "../core/names.ts";
 import type { GapReason, LogEntry, LogGap } from "./log-stream.ts";
 import { safeLine } from "./safe-line.ts";
 
@@ -15,13 +15,14 @@ export interface PageStyle {
 /** Entries as lines of text, over pages: an entry that is only the beginning of a line waits for the rest. */
 export class PageText {
   readonly #style: PageStyle;
-  readonly #width: number;
+  /** By instance; empty as long as there is only one. */
+  readonly #labels: ReadonlyMap<string, string>;
   /** The source whose line goes on in its next entry. */
   #openLine: string | undefined;
 
   constructor(style: PageStyle) {
     this.#style = style;
-    this.#width = Math.max(0, ...style.instances.map((instance) => displayName(instance).length));
+    this.#labels = style.instances.length > 1 ? labelsOf(style.instances) : new Map();
   }
 
   linesOf(entries: readonly LogEntry[]): Buffer {
@@ -46,10 +47,17 @@ export class PageText {
   }
 
   #headOf({ instance, timeMs }: LogEntry): string {
-    const { timestamps, instances } = this.#style;
-    const time = timestamps ? `${new Date(timeMs).toISOString()} ` : "";
-    return instances.length > 1 ? `${time}${displayName(instance).padEnd(this.#width)} | ` : time;
+    const time = this.#style.timestamps ? `${new Date(timeMs).toISOString()} ` : "";
+    return time + (this.#labels.get(instance) ?? "");
   }
+}
+
+/** `web#1 | `, aligned; a service of one instance goes by its own name. */
+function labelsOf(instances: readonly string[]): Map<string, string> {
+  const siblings = Map.groupBy(instances, serviceOf);
+  const names = instances.map((instance) => displayName(siblings.get(serviceOf(instance))?.length === 1 ? serviceOf(instance) : instance));
+  const width = Math.max(...names.map(({ length }) => length));
+  return new Map(instances.map((instance, at) => [instance, `${names[at]?.padEnd(width)} | `]));
 }
 
 /** What is missing, as a line for standard error. */

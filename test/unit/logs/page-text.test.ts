@@ -13,9 +13,10 @@ it("a line goes to a terminal as pmctl would show it", () => {
 });
 
 it("a line of one instance is as it was written; of several each says whose it is", () => {
-  const entries = [entry("one"), entry("two", { instance: "prod/counter#1" })];
+  const instances = ["default/web#0", "prod/counter#0", "prod/counter#1"];
   expect(linesOf(plain, [entry("one")])).toBe("one\n");
-  expect(linesOf({ ...plain, instances: ["default/web#0", "prod/counter#1"] }, entries)).toBe("web#0          | one\nprod/counter#1 | two\n");
+  const entries = [entry("one"), entry("two", { instance: "prod/counter#1" })];
+  expect(linesOf({ ...plain, instances }, entries)).toBe("web            | one\nprod/counter#1 | two\n");
   expect(linesOf({ ...plain, timestamps: true }, [entry("one")])).toBe("1970-01-01T00:00:01.000Z one\n");
 });
 
