@@ -77,14 +77,18 @@ export function parseLogsRequest(argv: readonly string[], nowMs: number): LogsRe
   const { grep = "", "ignore-case": ignoreCase = false, since, until, raw = false, timestamps = false } = values;
   if (ignoreCase && grep === "") throw new Error("-i: say what to look for with --grep");
   if (raw && timestamps) throw new Error("--raw and -t: say one of them");
+  const sinceMs = since === undefined ? undefined : parseTime("--since", since, nowMs);
+  const untilMs = until === undefined ? undefined : parseTime("--until", until, nowMs);
+  if (sinceMs !== undefined && untilMs !== undefined && sinceMs > untilMs)
+    throw new Error("--since and --until: the second is before the first, so that no line is asked for");
   const places = defaultPlaces();
   return {
     logDir: resolve(values["log-dir"] ?? places.logDir),
     runtimeDir: resolve(values["runtime-dir"] ?? places.runtimeDir),
     names: positionals,
     tail: values.lines === undefined ? (since === undefined ? defaultLines : undefined) : parseLines(values.lines),
-    sinceMs: since === undefined ? undefined : parseTime("--since", since, nowMs),
-    untilMs: until === undefined ? undefined : parseTime("--until", until, nowMs),
+    sinceMs,
+    untilMs,
     grep,
     ignoreCase,
     streams: [...(values.stdout ? (["stdout"] as const) : []), ...(values.stderr ? (["stderr"] as const) : [])],

@@ -51,7 +51,7 @@ export const verb: Verb<LogsOptions> = {
       .option("--since <time>", "not before this time: 10m, 2026-11-21T10:00:00Z")
       .option("--until <time>", "not after this time; not with -f")
       .option("--grep <text>", "only lines with this text in them")
-      .option("--regex <expression>", "only lines that match this regular expression")
+      .option("--regex <expression>", "only lines that match this regular expression", named("--regex", parseRegex))
       .option("-i, --ignore-case", "large and small letters are alike, for --grep and --regex")
       .option("--run <run>", "only of this run: its id, or 0 for the newest, -1 for the one before it", named("--run", parseRun))
       .option("-t, --timestamps", "show when each line was read")
@@ -85,6 +85,8 @@ function filterOf(session: Session, names: readonly string[], options: LogsOptio
   const timeOf = (option: string, text: string | undefined) =>
     text === undefined ? undefined : timestampOf(named(option, (text) => parseTime(text, session.now()))(text));
   const [since, until] = [timeOf("--since", options.since), timeOf("--until", options.until)];
+  if (since && until && toMs(since) > toMs(until))
+    throw usageError("--since and --until: the second is before the first, so that no line is asked for");
   const { grep = "", regex = "", ignoreCase = false, run = "" } = options;
   return { selector: selectorForRead(names, options), streams, grep, regex, ignoreCase, run, ...(since && { since }), ...(until && { until }) };
 }
@@ -122,6 +124,16 @@ async function* readPages(session: Session, filter: Filter, tail: number) {
 function parseRun(text: string): string {
   if (!/^(0|-[1-9]\d{0,3}|[0-9a-z]{15})$/.test(text)) throw usageError(`${JSON.stringify(text)} is no run: say 0, -1, -2 ..., or the id of one`);
   return text;
+}
+
+/** pmd looks too; but here it can be said by the name of the option. */
+function parseRegex(text: string): string {
+  try {
+    new RegExp(text);
+    return text;
+  } catch (error) {
+    throw usageError((error as Error).message);
+  }
 }
 
 export function parseLines(text: string): number {

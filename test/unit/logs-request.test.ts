@@ -20,6 +20,7 @@ it("wrong usage is refused with the way out", () => {
   expect(() => parsed("web", "--since", "soon")).toThrow(/--since soon: say how long ago/);
   expect(() => parsed("web", "-n", "many")).toThrow(/-n many: give a number/);
   expect(() => parsed("web", "-i")).toThrow(/--grep/);
+  expect(() => parsed("web", "--since", "1m", "--until", "5m")).toThrow(/--until: the second is before the first/);
   expect(() => parsed("web", "--raw", "-t")).toThrow(/--raw and -t/);
 });
 

@@ -60,6 +60,8 @@ describe("logs", () => {
     [["-i"], "-i: say what to look for"],
     [["--run", "the last"], "--run:"],
     [["--until", "soon"], "--until:"],
+    [["--since", "1m", "--until", "5m"], "--since and --until: the second is before the first"],
+    [["--regex", "a("], "--regex: Invalid regular expression: /a(/"],
   ])("%j is wrong usage, and it is said what is wrong", async (argv, said) => {
     expect(await logs(pmdWith(), argv)).toMatchObject({ exitCode: 2, err: expect.stringContaining(said) });
   });
