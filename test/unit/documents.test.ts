@@ -2,6 +2,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { exitCodes } from "../../cli/exit-codes.ts";
+import { parseDuration } from "../../src/core/duration.ts";
+import { parseSize } from "../../src/core/size.ts";
+import { pickLogSettings } from "../../src/core/spec.ts";
 import { machineTable } from "../support/machine-table.ts";
 
 const documents = [
@@ -20,6 +23,22 @@ describe("README.md", () => {
     const [, table = ""] = readFileSync("README.md", "utf8").split("| code | meaning |");
     const codes = [...table.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
     expect(codes).toEqual(Object.values(exitCodes));
+  });
+});
+
+describe("README.md, about logs", () => {
+  it("has the default of every key that says how a log is kept, and no other", () => {
+    const rows = [...readFileSync("README.md", "utf8").matchAll(/^\| `((?:rotate\.|on_full)\w*)` \| `?(\w+)`? \| /gm)];
+    const { rotateBytes, interval, backups, maxAgeMs, compress, totalBytes, onFull } = pickLogSettings({});
+    expect(rows.map(([, key, said = ""]) => [key, parseSize(said) ?? parseDuration(said) ?? said])).toEqual([
+      ["rotate.size", rotateBytes],
+      ["rotate.interval", interval],
+      ["rotate.backups", backups],
+      ["rotate.max_age", maxAgeMs],
+      ["rotate.compress", compress],
+      ["rotate.total_size", totalBytes === 0 ? "none" : totalBytes],
+      ["on_full", onFull],
+    ]);
   });
 });
 
