@@ -1,14 +1,16 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type LogEntry, LogEntrySchema, type LogGap, LogService, LogStream, type ReadLogsRequestSchema } from "../../gen/pm/v1/log_service_pb.ts";
-import { exitCodes } from "../exit-codes.ts";
-import { usageError } from "../failure.ts";
+import { type ExitCode, exitCodes } from "../exit-codes.ts";
+import { Failure, usageError } from "../failure.ts";
 import { follow } from "../follow.ts";
 import { printJsonLines } from "../json-output.ts";
 import { LogPrinter } from "../log-printer.ts";
 import { formatOf, named, type OutputOptions, outputOptions, selectorHelp, selectorOptions } from "../options.ts";
 import { parseCount, parseTime, timestampOf, toMs } from "../quantities.ts";
+import { safeText } from "../safe-text.ts";
 import { type SelectorOptions, selectorForRead } from "../selector.ts";
 import { clientOf, promptly, type Session } from "../session.ts";
+import { showFile } from "../show-file.ts";
 import type { Verb } from "../verb.ts";
 
 export interface LogsOptions extends SelectorOptions, OutputOptions {
@@ -24,6 +26,7 @@ export interface LogsOptions extends SelectorOptions, OutputOptions {
   readonly stdout?: boolean;
   readonly stderr?: boolean;
   readonly raw?: boolean;
+  readonly hints?: boolean;
 }
 
 const defaultLines = 50;
@@ -39,6 +42,7 @@ export const verb: Verb<LogsOptions> = {
     "pmctl logs web --run -1 -n all     # all that the run before this one wrote",
     "pmctl logs --grep timeout -i -n 20 # the last 20 lines of all services with timeout, TIMEOUT ... in them",
     "pmctl logs web --stderr -n all --raw > web.err",
+    "pmctl logs web --hints             # the ends of the files that it writes by itself",
   ],
   addOptions(command) {
     command
@@ -57,10 +61,12 @@ export const verb: Verb<LogsOptions> = {
       .option("-t, --timestamps", "show when each line was read")
       .option("--stdout", "only standard output")
       .option("--stderr", "only standard error")
-      .option("--raw", "the bytes as they were written, without names and with escape sequences");
+      .option("--raw", "the bytes as they were written, without names and with escape sequences")
+      .option("--hints", "the ends of other files, those that logs.hints of the spec names, rather than what was written to stdout and stderr");
     outputOptions(selectorOptions(command), ["json", "jsonl"]);
   },
   async run(session, { operands, options }) {
+    if (options.hints) return await showHints(session, operands, options);
     const isJson = formatOf(options) !== "table";
     if (options.follow && options.until !== undefined) throw usageError("--follow and --until: say one of them");
     if (options.ignoreCase && options.grep === undefined && options.regex === undefined)
@@ -78,6 +84,35 @@ export const verb: Verb<LogsOptions> = {
   },
 };
 
+const withHints: readonly (keyof LogsOptions)[] = ["hints", "lines", "raw", "namespace", "label", "state", "all"];
+
+/** Nobody knows when their lines were written, nor by which run: so they are shown one file after the other, as they are. */
+async function showHints(session: Session, names: readonly string[], options: LogsOptions): Promise<ExitCode> {
+  const other = Object.keys(options).find((option) => !withHints.some((known) => known === option));
+  if (other !== undefined) throw usageError("--hints goes with names, -n and --raw alone");
+  const selector = selectorForRead(names, options);
+  const { sources } = await clientOf(session, LogService).listLogSources(selector ? { selector } : {}, promptly(session));
+  const hints = sources.filter(({ hint }) => hint);
+  if (hints.length === 0) throw new Failure("no spec of what is selected has logs.hints", exitCodes.notFound);
+  let worst: ExitCode = exitCodes.ok;
+  for (const [at, { path }] of hints.entries()) {
+    if (hints.length > 1 && !options.raw) session.out.write(`${at > 0 ? "\n" : ""}==> ${safeText(path)} <==\n`);
+    worst = (await showOne(path)) || worst;
+  }
+  return worst;
+
+  /** One that is not there yet keeps nobody from the others. */
+  async function showOne(path: string): Promise<ExitCode> {
+    try {
+      return await showFile(session, path, { follow: false, lines: options.lines ?? defaultLines, raw: options.raw ?? false });
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      session.err.write(`${error.message}\n`);
+      return error.exitCode;
+    }
+  }
+}
+
 type Filter = NonNullable<MessageInitShape<typeof ReadLogsRequestSchema>["filter"]>;
 
 function filterOf(session: Session, names: readonly string[], options: LogsOptions): Filter {
@@ -94,7 +129,7 @@ function filterOf(session: Session, names: readonly string[], options: LogsOptio
 /** Whose lines may come, for aligned prefixes. */
 async function findInstances(session: Session, { selector }: Filter): Promise<Set<string>> {
   const { sources } = await clientOf(session, LogService).listLogSources(selector ? { selector } : {}, promptly(session));
-  return new Set(sources.map(({ instance }) => instance));
+  return new Set(sources.filter(({ hint }) => !hint).map(({ instance }) => instance));
 }
 
 async function* readBatches(session: Session, filter: Filter, options: LogsOptions): AsyncGenerator<{ entries: LogEntry[]; gaps: LogGap[] }> {

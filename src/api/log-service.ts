@@ -2,14 +2,14 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { Selector as SelectorMessage } from "../../gen/pm/v1/common_pb.ts";
 import { type LogFilter, type LogService, LogStream, LogGap_Reason as Reason } from "../../gen/pm/v1/log_service_pb.ts";
 import { invalidFields, runNotFound } from "../errors.ts";
-import { describeSource } from "../logs/describe-source.ts";
+import { describeFile, describeSource } from "../logs/describe-source.ts";
 import { follow } from "../logs/follow.ts";
 import { LineFilter } from "../logs/line-filter.ts";
 import type { LogEntry, LogGap, LogStreamRef } from "../logs/log-stream.ts";
 import { requestCounters, requestPurge, requestRotation } from "../logs/pump-client.ts";
 import type { LogCounters, LogFileOrder } from "../logs/pump-protocol.ts";
 import { readPage } from "../logs/read-page.ts";
-import type { LogSource } from "../supervisor/log-paths.ts";
+import type { LogHint, LogSource } from "../supervisor/log-paths.ts";
 import { type Selector, select } from "../supervisor/selection.ts";
 import type { Services } from "../supervisor/services.ts";
 import type { StoredRun } from "../supervisor/store.ts";
@@ -25,14 +25,17 @@ const patienceMs = 200;
 export function logService(services: Services, runtimeDir: string): ServiceImpl<typeof LogService> {
   return {
     async listLogSources({ selector }, { signal }) {
-      const sources = services.logSources(services.targets(selector && toSelector(selector)));
+      const targets = services.targets(selector && toSelector(selector));
+      const sources = services.logSources(targets);
       const counted = countersOf(sources, signal);
       const described = [];
       for (let at = 0; at < sources.length; at += looksTogether) {
         described.push(...(await Promise.all(sources.slice(at, at + looksTogether).map(describe))));
       }
       const counters = await counted;
-      return { sources: described.map((source) => ({ ...source, ...fromCounters(counters[source.path]) })) };
+      const streams = described.map((source) => ({ ...source, ...fromCounters(counters[source.path]) }));
+      const hints = await Promise.all(services.logHints(targets).map(describeHint));
+      return { sources: [...streams, ...hints] };
     },
 
     async readLogs({ filter, cursor, tail, maxEntries }) {
@@ -127,6 +130,17 @@ async function describe(source: LogSource) {
 
 function fromCounters(counters: LogCounters | undefined) {
   return counters && { writtenBytes: BigInt(counters.writtenBytes), blockedTime: fromMs(counters.blockedMs) };
+}
+
+async function describeHint({ service, path }: LogHint) {
+  const { sizeBytes, newestMs } = await describeFile(path);
+  return {
+    instance: service,
+    path,
+    hint: true,
+    sizeBytes: BigInt(sizeBytes),
+    ...(newestMs !== undefined && { newestTime: fromWallTime(newestMs) }),
+  };
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

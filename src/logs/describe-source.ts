@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { countRecords, findChunkBefore, readRecords } from "./index-cursor.ts";
 import type { LogStreamRef } from "./log-stream.ts";
 import { closeSegment, listRotated, openCurrent, openRotated, type Segment } from "./segment.ts";
@@ -34,6 +35,12 @@ export async function describeSource({ path }: LogStreamRef): Promise<SourceDesc
   } finally {
     await Promise.all(segments.map(closeSegment));
   }
+}
+
+/** A file that is not the pump's: what the file system says of it. One that is not there, or cannot be seen, is empty. */
+export async function describeFile(path: string): Promise<Pick<SourceDescription, "sizeBytes" | "newestMs">> {
+  const found = await stat(path).catch(() => undefined);
+  return { sizeBytes: found?.size ?? 0, newestMs: found?.mtimeMs };
 }
 
 async function oldestMs({ index, modifiedMs }: Segment): Promise<number> {

@@ -18,6 +18,13 @@ export interface LogSource {
   readonly settings: LogSettings;
 }
 
+/** A file that a service writes by itself. */
+export interface LogHint {
+  /** In full: `default/web`. */
+  readonly service: string;
+  readonly path: string;
+}
+
 export function instanceLogSources(service: Named, index: number, logDir: string): LogSource[] {
   const { stdoutPath, stderrPath } = instanceLogPaths(service, index, logDir);
   const settings = pickLogSettings(service.spec.process.logs);
@@ -35,6 +42,12 @@ export function instanceLogPaths(service: Named, index: number, logDir: string):
   const pathFor = (own: string, name: string) =>
     numbered(own === "" ? join(folder, name) : resolve(service.spec.process.workingDirectory, own), index);
   return { stdoutPath: pathFor(stdout, "out.log"), stderrPath: pathFor(stderr, "err.log") };
+}
+
+/** Files that the service writes by itself, one and the same for all its instances. */
+export function hintPaths({ spec }: Named): string[] {
+  const { workingDirectory, logs } = spec.process;
+  return [...new Set(logs.hints.map((hint) => resolve(workingDirectory, hint)))];
 }
 
 /** The way back: whose file at its default place this is. Undefined for whatever else may be there. */

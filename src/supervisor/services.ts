@@ -7,7 +7,7 @@ import { ChangeFeed } from "./change-feed.ts";
 import { EventLog } from "./event-log.ts";
 import type { Host } from "./host.ts";
 import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
-import { instanceLogPaths, instanceLogSources, type LogSource } from "./log-paths.ts";
+import { hintPaths, instanceLogPaths, instanceLogSources, type LogHint, type LogSource } from "./log-paths.ts";
 import { everything, instancesOf, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
 import { StartGate } from "./start-gate.ts";
 import type { Store, StoredRun, StoredService } from "./store.ts";
@@ -142,6 +142,12 @@ export class Services {
     return targets.flatMap((target) =>
       instancesOf(target).flatMap(({ index }) => instanceLogSources(target.service.stored, index, this.#parts.logDir)),
     );
+  }
+
+  /** Each once, whichever of the instances are selected. */
+  logHints(targets: readonly Target[]): LogHint[] {
+    const selected = new Set(targets.map(({ service }) => service));
+    return [...selected].flatMap(({ key, stored }) => hintPaths(stored).map((path) => ({ service: key, path })));
   }
 
   /** Throws what stands in the way of a new service. */

@@ -148,6 +148,23 @@ it("bytes that are no text are kept on disk and sent as they are, and a deleted 
   expect(checkNumberedLines(join(daemon.logDir, "web/out.log")).lines).toBe(0);
 });
 
+it("files that a service writes by itself are listed once, whether they are there or not, and pmctl shows their ends", async () => {
+  await using daemon = await startDaemon();
+  const line = "echo mine > own.log; exec sleep 1000";
+  const process = { logs: { hints: ["own.log", "never.log"] } };
+  await daemon.client(SupervisorService).createService({ name: "web", spec: shell(daemon, line, { instances: 2, process }) });
+  const own = join(daemon.root, "own.log");
+  const hints = async () => (await daemon.client(LogService).listLogSources({ selector: named("web") })).sources.filter(({ hint }) => hint);
+  await eventually(async () => (await hints())[0]?.sizeBytes === 5n);
+  const [first, second, ...others] = await hints();
+  expect(first).toMatchObject({ instance: "default/web", stream: LogStream.UNSPECIFIED, path: own, newestTime: expect.anything() });
+  expect(second).toMatchObject({ path: join(daemon.root, "never.log"), sizeBytes: 0n });
+  expect(second?.newestTime).toBeUndefined();
+  expect(others).toEqual([]);
+  const shown = await daemon.pmctl(["logs", "web", "--hints"]);
+  expect(shown).toMatchObject({ code: 1, stdout: expect.stringContaining(`==> ${own} <==\nmine\n`), stderr: expect.stringContaining("never.log") });
+});
+
 it("what a failed start said last is in the answer", async () => {
   await using daemon = await startDaemon();
   const client = daemon.client(SupervisorService);

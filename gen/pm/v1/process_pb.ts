@@ -233,8 +233,8 @@ export type LogSpec = Message<"pm.v1.LogSpec"> & {
   onFull: LogSpec_OnFull;
 
   /**
-   * Other files that the service writes by itself, relative to the working directory: they are listed among its logs, and neither rotated
-   * nor removed.
+   * Other files that the service writes by itself, relative to the working directory: they are listed among its logs, and not read, rotated
+   * or removed.
    *
    * @generated from field: repeated string hints = 5;
    */

@@ -11,7 +11,7 @@ import {
 } from "../../../gen/pm/v1/common_pb.ts";
 import { DaemonService, type GetInfoResponseSchema } from "../../../gen/pm/v1/daemon_service_pb.ts";
 import { type Event, EventService, type FollowEventsResponseSchema } from "../../../gen/pm/v1/event_service_pb.ts";
-import { type FollowLogsResponseSchema, type LogEntry, type LogGap, LogService } from "../../../gen/pm/v1/log_service_pb.ts";
+import { type FollowLogsResponseSchema, type LogEntry, type LogGap, LogService, LogStream } from "../../../gen/pm/v1/log_service_pb.ts";
 import { type InstanceUsage, MetricsService, type WatchMetricsResponseSchema } from "../../../gen/pm/v1/metrics_service_pb.ts";
 import {
   Overrides_Desired as Desired,
@@ -50,6 +50,8 @@ export class FakePmd {
   /** What a method throws. */
   readonly refusals = new Map<string, ConnectError>();
   readonly entries: LogEntry[] = [];
+  /** Paths of files that services write by themselves. */
+  readonly hints: string[] = [];
   readonly gaps: LogGap[] = [];
   /** How often a search for lines says that there is more to look at. */
   searchPages = 0;
@@ -113,11 +115,15 @@ export class FakePmd {
     service(LogService, {
       listLogSources: (request) =>
         this.#take("listLogSources", request, () => ({
-          sources: [...new Set(this.entries.map(({ instance }) => instance))].map((instance) => ({
-            instance,
-            stream: 1,
-            path: `/log/${instance}/out.log`,
-          })),
+          sources: [
+            ...[...new Set(this.entries.map(({ instance }) => instance))].map((instance) => ({
+              instance,
+              stream: LogStream.STDOUT,
+              path: `/log/${instance}/out.log`,
+              hint: false,
+            })),
+            ...this.hints.map((path) => ({ instance: "default/web", stream: LogStream.UNSPECIFIED, path, hint: true })),
+          ],
         })),
       readLogs: (request) =>
         this.#take("readLogs", request, () => {

@@ -1,7 +1,10 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { LogGap_Reason as GapReason, type LogEntry, LogEntrySchema, LogGapSchema, LogStream } from "../../../gen/pm/v1/log_service_pb.ts";
+import { makeTempDir } from "../../support/temp-dir.ts";
 import { FakePmd, pmError } from "./fake-pmd.ts";
 import { now, type RunOptions, runPmctl } from "./run-pmctl.ts";
 
@@ -61,6 +64,7 @@ describe("logs", () => {
     [["--run", "the last"], "--run:"],
     [["--until", "soon"], "--until:"],
     [["--since", "1m", "--until", "5m"], "--since and --until: the second is before the first"],
+    [["--hints", "--since", "1m"], "--hints goes with names, -n and --raw alone"],
     [["--regex", "a("], "--regex: Invalid regular expression: /a(/"],
   ])("%j is wrong usage, and it is said what is wrong", async (argv, said) => {
     expect(await logs(pmdWith(), argv)).toMatchObject({ exitCode: 2, err: expect.stringContaining(said) });
@@ -126,6 +130,38 @@ describe("logs", () => {
         .split("\n")
         .map((line) => JSON.parse(line).text),
     ).toEqual(["one", "two"]);
+  });
+});
+
+describe("logs --hints", () => {
+  test("shows the ends of the files that the spec names, each below its path, and one alone as it is", async () => {
+    await using dir = makeTempDir();
+    const [access, slow] = [join(dir.path, "access.log"), join(dir.path, "slow.log")];
+    writeFileSync(access, "one\ntwo\nthree\n");
+    writeFileSync(slow, "\u001b]0;owned\u0007\n");
+    const pmd = pmdWith(entry("web#0", "own"));
+    expect((await logs(pmd, ["web"])).out).toBe("own\n");
+    pmd.hints.push(access);
+    expect(await logs(pmd, ["web", "--hints", "-n", "2"])).toMatchObject({ out: "two\nthree\n", err: "", exitCode: 0 });
+    expect((await logs(pmd, ["web"])).out).toBe("own\n");
+    pmd.hints.push(slow);
+    const { out } = await logs(pmd, ["web", "--hints", "-n", "1"], { screen: "terminal" });
+    expect(out).toBe(`==> ${access} <==\nthree\n\n==> ${slow} <==\n^[]0;owned^G\n`);
+    expect((await logs(pmd, ["web", "--hints", "--raw", "-n", "1"], { screen: "terminal" })).out).toBe("three\n\u001b]0;owned\u0007\n");
+  });
+
+  test("a file that is not there is an error, and keeps nobody from the others", async () => {
+    await using dir = makeTempDir();
+    const there = join(dir.path, "there.log");
+    writeFileSync(there, "line\n");
+    const pmd = pmdWith();
+    pmd.hints.push(join(dir.path, "none.log"), there);
+    const { out, err, exitCode } = await logs(pmd, ["web", "--hints"]);
+    expect({ err, exitCode }).toEqual({ err: `cannot read ${dir.path}/none.log: no such file\n`, exitCode: 1 });
+    expect(out).toContain("line\n");
+    pmd.hints.push(dir.path);
+    expect((await logs(pmd, ["web", "--hints"])).err).toContain(`cannot read ${dir.path}: it is no plain file\n`);
+    expect(await logs(pmdWith(), ["web", "--hints"])).toMatchObject({ exitCode: 4, err: expect.stringContaining("logs.hints") });
   });
 });
 
