@@ -5,14 +5,15 @@ import { basename, join } from "node:path";
 import { commandArgv, type ProcessSpec, pickLogSettings } from "../core/spec.ts";
 import { failpoint } from "../failpoint.ts";
 import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../supervisor/host.ts";
-import { type CgroupSupport, findCgroupRoot, isPopulated, removeCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
+import { type CgroupSupport, findCgroupRoot, isPopulated, killCgroup, removeCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
 import { findObstacle } from "./find-obstacle.ts";
 import { PosixRun } from "./posix-run.ts";
 import { readBootId } from "./process-table.ts";
-import type { RunSpecFile } from "./run-files.ts";
+import { parseRunSpec, type RunSpecFile } from "./run-files.ts";
+import { endRemains, waitUntil } from "./run-tree.ts";
 import { shimOrderText } from "./shim-order.ts";
-import { isAbsence } from "./shortage.ts";
+import { isShortage } from "./shortage.ts";
 import { SpareRuns } from "./spare-runs.ts";
 
 /** systemd gives services the same: programs that select(2) break above it, and those that need more raise it themselves up to the hard limit. */
@@ -105,7 +106,9 @@ export class PosixHost implements Host {
       const directory = join(this.#runsDir, name);
       const spec = readSpec(directory);
       if (spec && spec.runId === name) return [found(spec)];
-      this.#log("a run directory without a readable spec was removed", { directory });
+      // Nobody can say whose run it was, so nobody can take it over; left alone, it would be the twin of the one that is started instead.
+      endRemains({ runId: name, directory });
+      this.#log("a run directory without a readable spec was removed, and what lived of the run ended", { directory });
       void this.#discard(directory);
       return [];
     });
@@ -315,12 +318,11 @@ function found(spec: RunSpecFile): FoundRun {
 
 function readSpec(directory: string): RunSpecFile | undefined {
   try {
-    const spec = JSON.parse(readFileSync(join(directory, "spec.json"), "utf8")) as RunSpecFile;
-    return spec.definition && spec;
+    return parseRunSpec(readFileSync(join(directory, "spec.json"), "utf8"));
   } catch (error) {
-    // Not ours, or no JSON: the caller says so. One that could only not be read now may be of a run that lives.
-    if (isAbsence(error) || error instanceof SyntaxError) return undefined;
-    throw error;
+    // One that could only not be read now may be of a run that lives.
+    if (isShortage(error)) throw error;
+    return undefined;
   }
 }
 
@@ -346,10 +348,13 @@ function findProgram(name: string): string {
   return path;
 }
 
-/** Groups of runs that are over, left by a pmd that was killed before it removed them. */
+/** Groups of runs that are over, left by a pmd that was killed before it removed them; and of one whose directory does not name it any more: it is ended. */
 function sweepCgroups(root: string, runsDir: string): void {
   const inUse = new Set(readdirSync(runsDir).map((name) => readSpec(join(runsDir, name))?.cgroup));
   for (const group of subgroups(root)) {
-    if (!inUse.has(group) && !isPopulated(group)) removeCgroup(group);
+    if (inUse.has(group)) continue;
+    killCgroup(group);
+    waitUntil(() => !isPopulated(group));
+    removeCgroup(group);
   }
 }

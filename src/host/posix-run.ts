@@ -7,8 +7,9 @@ import type { RunExit } from "../core/state.ts";
 import { failpoint } from "../failpoint.ts";
 import type { LiveRun, RunListener } from "../supervisor/host.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
+import { listPids, readStat } from "./process-table.ts";
 import { type RunSpecFile, wholeLine } from "./run-files.ts";
-import { isMember, isShim, isTreeEmpty, killTree, type RunTree, standsAnybodyIn, treePids } from "./run-tree.ts";
+import { endRemains, isMember, isShim, isTreeEmpty, killTree, type RunTree, standsAnybodyIn, treePids } from "./run-tree.ts";
 import { tryToSee } from "./shortage.ts";
 import { openGo } from "./spare-runs.ts";
 
@@ -162,7 +163,7 @@ export class PosixRun implements LiveRun {
   #lookForProcess(): void {
     if (this.#pid !== undefined) return;
     // It may have ended already, and its number may be another's by now: whoever signals it looks again.
-    const pid = this.#readNumber("pid");
+    const pid = this.#readNumber("pid") ?? this.#findProcess();
     if (pid === undefined) return;
     this.#pid = pid;
     this.#spawnedAt = performance.now();
@@ -170,6 +171,13 @@ export class PosixRun implements LiveRun {
     const asked = this.#asked;
     this.#asked = undefined;
     if (asked) this.ask(asked);
+  }
+
+  /** Somebody has damaged what a shim wrote for an earlier pmd: its child is the service all the same. */
+  #findProcess(): number | undefined {
+    const shim = this.#shim;
+    if (!this.#adopted || shim === undefined || this.#shimEnded || performance.now() - this.#foundAt < silentShimMs) return undefined;
+    return tryToSee(() => listPids().find((pid) => readStat(pid)?.parent === shim));
   }
 
   #lookForExit(): void {
@@ -195,6 +203,12 @@ export class PosixRun implements LiveRun {
   }
 
   #lookForLastWord(): void {
+    // Somebody has taken the FIFO away by which the shim is let go: it would wait for ever, and so would whoever waits for it.
+    if (!existsSync(join(this.directory, "ack"))) {
+      tryToSee(() => endRemains({ runId: this.id, directory: this.directory }));
+      this.#drained.resolve();
+      return this.close();
+    }
     if (!existsSync(join(this.directory, "out.eof")) || !existsSync(join(this.directory, "err.eof"))) return;
     this.#drained.resolve();
     this.close();
@@ -257,7 +271,8 @@ export class PosixRun implements LiveRun {
     if (!existsSync(path)) return undefined;
     try {
       const line = wholeLine(readFileSync(path, "latin1"));
-      return line !== undefined && /^\d+$/.test(line) ? Number(line) : undefined;
+      // No pid and no status has more digits.
+      return line !== undefined && /^\d{1,7}$/.test(line) ? Number(line) : undefined;
     } catch {
       return undefined; // not written yet
     }

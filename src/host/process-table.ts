@@ -38,6 +38,11 @@ export function readWorkingDirectory(pid: number): string | undefined {
   }
 }
 
+/** It is a shell that runs shim.sh, under whatever name it was installed. */
+export function runsShim(pid: number): boolean {
+  return /^[^\0]*sh\0[^\0]*\/shim-[0-9a-f]+\.sh\0/.test(readProc(pid, "cmdline") ?? "");
+}
+
 /** The environment it was started with holds this line. */
 export function hasEnvironmentLine(pid: number, line: string): boolean {
   const environment = readProc(pid, "environ");

@@ -53,3 +53,29 @@ export function readRunLogs({ stdout, stderr, settings, ...older }: RunLogs): Ru
 export function wholeLine(content: string): string | undefined {
   return content.endsWith("\n") ? content.slice(0, -1) : undefined;
 }
+
+/** What spec.json says; undefined where that is not what a pmd has written: it was cut, or is somebody else's. */
+export function parseRunSpec(text: string): RunSpecFile | undefined {
+  let spec: unknown;
+  try {
+    spec = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isObject(spec)) return undefined;
+  const { logs, definition } = spec;
+  const whole =
+    ["runId", "bootId", "namespace", "service", "cgroup"].every((field) => typeof spec[field] === "string") &&
+    ["index", "generation", "startedAt"].every((field) => Number.isSafeInteger(spec[field])) &&
+    isObject(logs) &&
+    typeof logs.stdout === "string" &&
+    typeof logs.stderr === "string" &&
+    isObject(definition) &&
+    isObject(definition.spec) &&
+    isObject(definition.spec.process);
+  return whole ? (spec as unknown as RunSpecFile) : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
