@@ -42,7 +42,6 @@ export const verb: Verb<LogsOptions> = {
     "pmctl logs web --run -1 -n all     # all that the run before this one wrote",
     "pmctl logs --grep timeout -i -n 20 # the last 20 lines of all services with timeout, TIMEOUT ... in them",
     "pmctl logs web --stderr -n all --raw > web.err",
-    "pmctl logs web --hints             # the ends of the files that it writes by itself",
   ],
   addOptions(command) {
     command
