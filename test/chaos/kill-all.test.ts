@@ -52,7 +52,12 @@ async function rage(random: SeededRandom): Promise<void> {
   await faults.settle();
 
   await client.startServices({ selector: named(...counters) });
-  await eventually(async () => (await Promise.all(counters.map((name) => isRunning(daemon, name)))).every(Boolean));
+  // One whose shim was killed too is known to have ended only at pmd's next slow look.
+  await eventually(
+    async () =>
+      (await Promise.all(counters.map((name) => isRunning(daemon, name)))).every(Boolean) &&
+      counters.every((name) => aliveOf(daemon, name).length > 0),
+  );
   for (const name of counters) history.add({ type: "wanted", instance: `${name}#0`, count: 1, pids: aliveOf(daemon, name) });
   const before = history.lives("mortal");
   await eventually(() => history.lives("mortal") > before);
