@@ -81,7 +81,7 @@ export async function openCurrent(path: string): Promise<Segment | undefined> {
     const handle = await openIfThere(path);
     if (!handle) return undefined;
     const { ino, mtimeMs } = await handle.stat();
-    const index = await openIndex(path);
+    const index = await openCurrentIndex(path);
     const still = await stat(path).catch(() => undefined);
     const segment = { file: new PlainFile(handle), index: index?.handle, inode: ino, complete: false, modifiedMs: mtimeMs };
     if (still?.ino === ino) {
@@ -123,6 +123,14 @@ async function endOfRotated(path: string): Promise<number> {
   const end = rotated.base + (await rotated.file.size());
   await closeSegment(rotated);
   return end;
+}
+
+/** One that says that its file begins before the end of one that was set aside has been damaged. */
+async function openCurrentIndex(path: string): Promise<Awaited<ReturnType<typeof openIndex>>> {
+  const index = await openIndex(path);
+  if (!index || index.base >= (await endOfRotated(path))) return index;
+  await index.handle.close();
+  return undefined;
 }
 
 /** Undefined when there is none, or none with a header. */

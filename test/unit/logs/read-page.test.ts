@@ -326,9 +326,12 @@ test("whatever an index says, every line is read once", async () => {
       const writer = new LogWriter(dir.path);
       const lines = Array.from({ length: 60 }, (_, i) => `line ${i}`);
       for (const [i, line] of lines.entries()) {
+        // A record for each line, on a quick machine too.
+        vi.spyOn(performance, "now").mockReturnValue(5000 + i * 2);
         writer.write(`${line}\n`, `r${i % 3}`);
         if (i === 29) writer.rotate();
       }
+      vi.restoreAllMocks();
       const index = indexPath(inPresent ? writer.source.path : rotatedPath(writer.source.path, 0));
       const content = readFileSync(index);
       for (const { at, bytes } of damage) content.set(bytes.subarray(0, content.length - (at % content.length)), at % content.length);
@@ -336,7 +339,8 @@ test("whatever an index says, every line is read once", async () => {
       const page = await read([writer.source]);
       expect(page.entries.map(({ bytes }) => bytes.toString()).join("")).toBe(lines.join(""));
     }),
-    { numRuns: 100 },
+    // The header that says that the present file is the first of all was found by chance, once in many runs.
+    { numRuns: 100, examples: [[[{ at: 0, bytes: Uint8Array.from([0]) }], true]] },
   );
 });
 
