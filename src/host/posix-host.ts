@@ -13,7 +13,7 @@ import { readBootId } from "./process-table.ts";
 import { parseRunSpec, type RunSpecFile } from "./run-files.ts";
 import { endRemains, waitUntil } from "./run-tree.ts";
 import { shimOrderText } from "./shim-order.ts";
-import { isShortage } from "./shortage.ts";
+import { isShortage, tryToSee } from "./shortage.ts";
 import { SpareRuns } from "./spare-runs.ts";
 
 /** systemd gives services the same: programs that select(2) break above it, and those that need more raise it themselves up to the hard limit. */
@@ -140,7 +140,9 @@ export class PosixHost implements Host {
     run.drained.then(
       () => {
         this.#runs.delete(runId);
-        if (run.cgroup) removeCgroup(run.cgroup);
+        const { cgroup } = run;
+        // Where it cannot be removed just now the next pmd sweeps it.
+        if (cgroup) tryToSee(() => removeCgroup(cgroup));
         void this.#discard(run.directory);
       },
       () => undefined, // never rejected

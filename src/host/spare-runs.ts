@@ -42,6 +42,8 @@ export class SpareRuns {
   #ready: SpareRun[] = [];
   #waiting: PromiseWithResolvers<SpareRun>[] = [];
   #filling: Promise<void> | undefined;
+  /** Names of those that were not finished, and could not be cleared away just then. */
+  #unfinished: readonly string[] = [];
   #closed = false;
 
   constructor(settings: SpareSettings) {
@@ -66,6 +68,7 @@ export class SpareRuns {
     this.#closed = true;
     await this.#filling;
     await Promise.all(this.#ready.splice(0).map((spare) => this.discard(spare)));
+    await this.#clearUnfinished();
   }
 
   #fillUp(): void {
@@ -96,6 +99,8 @@ export class SpareRuns {
     const { folder, cgroupRoot, setsid, makerPath, shimPath } = this.#settings;
     const names = Array.from({ length: count }, () => randomBytes(6).toString("hex"));
     const made: SpareRun[] = [];
+    await this.#clearUnfinished();
+    if (this.#unfinished.length > 0) throw new Error("what an earlier try has left cannot be cleared away yet: there are no descriptors");
     try {
       for (const name of names) {
         mkdirSync(join(folder, name), { mode: 0o711 });
@@ -112,8 +117,8 @@ export class SpareRuns {
     } catch (error) {
       // No room, no descriptors, no processes: what came into being on the way goes, or each try would leave more of it.
       for (const { go } of made) closeSync(go);
-      await Promise.all(names.map((name) => this.#discardLeftover(join(folder, name))));
-      if (cgroupRoot) for (const name of names) removeCgroup(join(cgroupRoot, name));
+      this.#unfinished = names;
+      await this.#clearUnfinished();
       throw error;
     }
   }
@@ -122,28 +127,48 @@ export class SpareRuns {
   async discard({ directory, cgroup, go }: SpareRun): Promise<void> {
     await this.#settings.discard(directory);
     closeSync(go);
-    if (cgroup === "") return;
-    // Its process needs a moment to leave; a group that cannot be removed now is swept by the next pmd.
-    for (let looks = 0; isPopulated(cgroup) && looks < 100; looks++) await sleep(5);
-    removeCgroup(cgroup);
+    if (cgroup !== "") await removeWhenEmpty(cgroup);
+  }
+
+  /** What cannot be cleared away for want of descriptors is tried again before the next are made, and at the end. */
+  async #clearUnfinished(): Promise<void> {
+    const { folder, cgroupRoot } = this.#settings;
+    const cleared = await Promise.all(
+      this.#unfinished.map(async (name) => {
+        if (!(await this.#discardLeftover(join(folder, name)))) return false;
+        if (cgroupRoot) await removeWhenEmpty(join(cgroupRoot, name));
+        return true;
+      }),
+    ).catch((error) => {
+      if (!isShortage(error)) throw error;
+      return [];
+    });
+    this.#unfinished = this.#unfinished.filter((_, at) => !cleared[at]);
   }
 
   /**
    * The shim of an earlier pmd has gone with it, unless it still waits for the other end of its FIFO to be opened at all; so that is held open
    * until the FIFO is gone, and then closed without a word.
    */
-  async #discardLeftover(directory: string): Promise<void> {
+  async #discardLeftover(directory: string): Promise<boolean> {
     let go: number | undefined;
     try {
       go = openGo(directory);
     } catch (error) {
-      // Its shim may wait, and could never be told that nobody comes: it is left to the next pmd.
-      if (isShortage(error)) return;
+      // Its shim may wait, and could never be told that nobody comes: it is left for later.
+      if (isShortage(error)) return false;
       // It was not made so far.
     }
     await this.#settings.discard(directory);
     if (go !== undefined) closeSync(go);
+    return true;
   }
+}
+
+/** Its process needs a moment to leave; a group that cannot be removed now is swept by the next pmd. */
+async function removeWhenEmpty(cgroup: string): Promise<void> {
+  for (let looks = 0; isPopulated(cgroup) && looks < 100; looks++) await sleep(5);
+  removeCgroup(cgroup);
 }
 
 /** For reading too, so that it does not wait for the shim to open its end. */
