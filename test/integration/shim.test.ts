@@ -38,7 +38,9 @@ describe.each(shells)("under %s, a shim that waits", (shell) => {
       writeSync(go, "go\n");
     };
     const read = (name: string) => readFileSync(join(directory, name), "utf8");
-    return { directory, go, gone, order, read, [Symbol.asyncDispose]: () => temp[Symbol.asyncDispose]() };
+    // It is there before it is whole.
+    const exit = () => eventually(() => existsSync(join(directory, "exit")) && read("exit").endsWith("\n") && read("exit"));
+    return { directory, go, gone, order, read, exit, [Symbol.asyncDispose]: () => temp[Symbol.asyncDispose]() };
   }
 
   it("goes without a trace when nobody holds the other end of its FIFO any more", async () => {
@@ -62,7 +64,7 @@ describe.each(shells)("under %s, a shim that waits", (shell) => {
   it("becomes what it is told to, writes down how that ended, and leaves when everything was taken", async () => {
     await using spare = await makeSpare();
     spare.order(["sh", "-c", 'test "$MARK" = "it\'s" && test "$(ulimit -Sn)" = 100 && exit 7']);
-    expect(await eventually(() => existsSync(join(spare.directory, "exit")) && spare.read("exit"))).toBe("7\n");
+    expect(await spare.exit()).toBe("7\n");
     expect(spare.read("pid")).toMatch(/^\d+\n$/);
     writeFileSync(join(spare.directory, "ack"), "drained\n");
     await spare.gone();
@@ -76,7 +78,7 @@ describe.each(shells)("under %s, a shim that waits", (shell) => {
   ])("says %s as a shell does", async (_, argv, status) => {
     await using spare = await makeSpare();
     spare.order(argv);
-    expect(await eventually(() => existsSync(join(spare.directory, "exit")) && spare.read("exit"))).toBe(status);
+    expect(await spare.exit()).toBe(status);
     writeFileSync(join(spare.directory, "ack"), "drained\n");
     await spare.gone();
     closeSync(spare.go);
@@ -85,7 +87,7 @@ describe.each(shells)("under %s, a shim that waits", (shell) => {
   it("says 125, and that it never was, when it cannot be set up", async () => {
     await using spare = await makeSpare();
     spare.order(["true"], "/no/such/directory");
-    expect(await eventually(() => existsSync(join(spare.directory, "exit")) && spare.read("exit"))).toBe("125\n");
+    expect(await spare.exit()).toBe("125\n");
     expect(spare.read("pid")).toBe("");
     writeFileSync(join(spare.directory, "ack"), "drained\n");
     await spare.gone();
