@@ -1,7 +1,7 @@
 """pmd as one of several process managers that a harness in Python measures on the same work.
 
 A harness keeps a file like this for each of them, and puts this one beside its `base.py`, which has:
-  Peer   with `home` (a folder made anew), `run(argv)`, `popen(argv)` and `proc`; the harness calls what is defined below
+  Peer   with `home` (a folder made anew), `env()`, `run(argv)`, `popen(argv)` and `proc`; the harness calls what is defined below
   SVC    the path of a service whose process is known by its name
   comm, alive, cpu_s, ...   of processes, by pid
 It calls `define(services)` before the daemon runs; each has a name, argv, `fast` (the fastest restart that there is), `rotate` (bytes, 0 for
@@ -14,7 +14,6 @@ from .base import *
 
 CHECKOUT = os.environ.get("PMD_CHECKOUT", "")
 NODE = f"{CHECKOUT}/node_modules/node/bin/node"
-os.environ["PATH"] = f"{os.path.dirname(NODE)}:{os.environ['PATH']}"
 NEVER = 1 << 40  # the largest size at which a log can be rotated
 
 class UnixConnection(http.client.HTTPConnection):
@@ -28,6 +27,9 @@ class UnixConnection(http.client.HTTPConnection):
 class Pmd(Peer):
     name = "pmd"
     api = True
+    def env(self):
+        inherited = super().env()
+        return {**inherited, "PATH": f"{os.path.dirname(NODE)}:{inherited['PATH']}"}
     def version(self):
         return json.load(open(f"{CHECKOUT}/package.json"))["version"]
     def define(self, svcs):
