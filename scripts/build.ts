@@ -32,7 +32,7 @@ await build({
   legalComments: "linked",
   logLevel: "warning",
 }).catch(() => process.exit(1)); // esbuild has said why
-for (const script of ["shim.sh", "make-spares.sh"]) copyFileSync(`src/host/${script}`, `${dist}/lib/${script}`);
+copyFileSync("src/host/shim.sh", `${dist}/lib/shim.sh`);
 for (const name of ["pmd", "pmctl"]) writeLauncher(name);
 writeShellLauncher("pmd");
 

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { userInfo } from "node:os";
+import { type UserInfo, userInfo } from "node:os";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import type { Environment } from "../core/spec.ts";
@@ -15,13 +15,21 @@ export function childEnvironment(environment: Environment, workingDirectory: str
   return Object.assign(environment.inherit ? inherited() : cleanBase(), ...files, environment.vars, own);
 }
 
+let known: UserInfo<string> | undefined;
+
+/** Looked up once: it is asked for at each start, and may come from a directory service. */
+function user(): UserInfo<string> {
+  known ??= userInfo();
+  return known;
+}
+
 /** Where a process runs that does not say. */
 export function homeDirectory(): string {
-  return process.env.HOME || userInfo().homedir;
+  return process.env.HOME || user().homedir;
 }
 
 function cleanBase(): Record<string, string> {
-  const { username, shell } = userInfo();
+  const { username, shell } = user();
   const base: Record<string, string> = {
     PATH: process.env.PATH || basePath,
     HOME: homeDirectory(),

@@ -50,7 +50,10 @@ function findProgram(program: string, directory: string, path: string): string {
 
 function programProblem(file: string): string | undefined {
   try {
-    if (statSync(file).isDirectory()) return "is a directory (exit 126)";
+    // Most folders of a PATH do not have it, and an error costs more than an answer.
+    const stats = statSync(file, { throwIfNoEntry: false });
+    if (!stats) return "no such file (exit 127)";
+    if (stats.isDirectory()) return "is a directory (exit 126)";
     accessSync(file, constants.X_OK);
     return undefined;
   } catch (error) {

@@ -58,9 +58,7 @@ export class PosixHost implements Host {
     this.#env = findProgram("env");
     this.#spares = new SpareRuns({
       folder: join(runtimeDir, "spare"),
-      setsid: this.#setsid,
-      makerPath: installScript(runtimeDir, "make-spares"),
-      shimPath: installScript(runtimeDir, "shim"),
+      shimPath: installShim(runtimeDir),
       cgroupRoot: this.cgroups.available ? this.cgroups.root : "",
       wanted: spareRuns,
       discard: (directory) => this.#discard(directory),
@@ -329,13 +327,13 @@ function readSpec(directory: string): RunSpecFile | undefined {
 }
 
 /**
- * The scripts go where an upgrade does not change them: some shells read a script while they run it. Named by their content, so that the shims
+ * The script goes where an upgrade does not change it: some shells read a script while they run it. Named by its content, so that the shims
  * of an older pmd keep theirs.
  */
-function installScript(runtimeDir: string, name: string): string {
-  const source = new URL(`${name}.sh`, import.meta.url);
+function installShim(runtimeDir: string): string {
+  const source = new URL("shim.sh", import.meta.url);
   const digest = createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 8);
-  const path = join(runtimeDir, `${name}-${digest}.sh`);
+  const path = join(runtimeDir, `shim-${digest}.sh`);
   if (!existsSync(path)) {
     copyFileSync(source, `${path}.new`);
     renameSync(`${path}.new`, path);

@@ -1,11 +1,10 @@
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, constants, mkdirSync, openSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { failpoint } from "../failpoint.ts";
 import { isPopulated, makeCgroup, removeCgroup } from "./cgroup.ts";
+import { ShimMaker } from "./shim-maker.ts";
 import { isShortage } from "./shortage.ts";
 
 /** A run directory with its FIFOs, and its shim waiting in it: all of a start that does not depend on what is started. */
@@ -19,8 +18,6 @@ export interface SpareRun {
 
 export interface SpareSettings {
   readonly folder: string;
-  readonly setsid: string;
-  readonly makerPath: string;
   readonly shimPath: string;
   /** Empty where there are none. */
   readonly cgroupRoot: string;
@@ -39,6 +36,7 @@ const mostAtOnce = 32;
  */
 export class SpareRuns {
   readonly #settings: SpareSettings;
+  readonly #maker: ShimMaker;
   #ready: SpareRun[] = [];
   #waiting: PromiseWithResolvers<SpareRun>[] = [];
   #filling: Promise<void> | undefined;
@@ -48,6 +46,7 @@ export class SpareRuns {
 
   constructor(settings: SpareSettings) {
     this.#settings = settings;
+    this.#maker = new ShimMaker(settings.shimPath, settings.folder, settings.cgroupRoot);
     mkdirSync(settings.folder, { recursive: true, mode: 0o711 });
     for (const name of readdirSync(settings.folder)) void this.#discardLeftover(join(settings.folder, name));
     this.#fillUp();
@@ -67,6 +66,7 @@ export class SpareRuns {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#filling;
+    this.#maker.close();
     await Promise.all(this.#ready.splice(0).map((spare) => this.discard(spare)));
     await this.#clearUnfinished();
   }
@@ -96,7 +96,7 @@ export class SpareRuns {
   }
 
   async #make(count: number): Promise<SpareRun[]> {
-    const { folder, cgroupRoot, setsid, makerPath, shimPath } = this.#settings;
+    const { folder, cgroupRoot } = this.#settings;
     const names = Array.from({ length: count }, () => randomBytes(6).toString("hex"));
     const made: SpareRun[] = [];
     await this.#clearUnfinished();
@@ -107,7 +107,7 @@ export class SpareRuns {
         if (cgroupRoot) makeCgroup(join(cgroupRoot, name));
       }
       failpoint("spare.folders-made");
-      await promisify(execFile)("/bin/sh", [makerPath, setsid, shimPath, cgroupRoot, folder, ...names], { cwd: "/", env: {} });
+      await this.#maker.make(names);
       failpoint("spare.shims-started");
       for (const name of names) {
         const directory = join(folder, name);

@@ -1,31 +1,33 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
 import type { RunExit } from "../../src/core/state.ts";
 import { PosixHost } from "../../src/host/posix-host.ts";
-import { readBootId } from "../../src/host/process-table.ts";
+import { listPids, readBootId, readStat, runsShim } from "../../src/host/process-table.ts";
+import { standsAnybodyIn } from "../../src/host/run-tree.ts";
 import type { LaunchOrder, LiveRun } from "../../src/supervisor/host.ts";
 import { eventually } from "../support/eventually.ts";
 import { findProcesses } from "../support/find-processes.ts";
-import { runProgram } from "../support/run-program.ts";
 import { plainSpec } from "../support/supervised.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
-it("a shim that comes only after its pmd has been killed is let go by the next one, and its run is lost", async () => {
+it("a shim whose pmd was killed before it had told it anything is let go by the next one, and its run is lost", async () => {
   await using rig = new HostRig();
   const directory = join(rig.runtimeDir, "runs", "run1");
   mkdirSync(directory);
-  await runProgram(["mkfifo", ...["out", "err", "ack", "go"].map((name) => join(directory, name))]);
+  const maker = spawn("/bin/sh", [resolve("src/host/shim.sh"), join(rig.runtimeDir, "runs"), ""], { detached: true });
+  maker.stdin.end("run1\n");
+  await once(maker.stdout, "data");
   const logs = { stdout: "/dev/null", stderr: "/dev/null", rotateBytes: 0, backups: 0 };
   const { definition, ...order } = rig.order("run1", "exit 7");
   writeFileSync(join(directory, "spec.json"), JSON.stringify({ ...order, bootId: readBootId(), startedAt: 0, cgroup: "", logs, definition }));
   writeFileSync(join(directory, "order"), "exit 7\n");
+  // It waits for somebody to hold the other end of its FIFO, and would for ever.
   const run = rig.adopt("run1");
-  // It would wait for ever for somebody to hold the other end of its FIFO.
-  const shim = spawn("/bin/sh", [resolve("src/host/shim.sh"), directory, ""], { cwd: directory, detached: true, stdio: "ignore" });
   expect(await run.gone).toMatchObject({ kind: "lost" });
-  await eventually(() => shim.exitCode !== null);
+  await eventually(() => !standsAnybodyIn(directory));
 });
 
 it("a runtime directory that is reached by a symbolic link is the same, and no shim in it is taken for lost", async () => {
@@ -41,6 +43,21 @@ it("a runtime directory that is reached by a symbolic link is the same, and no s
   expect(again.live.shimLost).toBe(false);
   writeFileSync(join(rig.root, "go"), "");
   expect(await again.gone).toMatchObject({ kind: "ended", status: 7 });
+});
+
+it("after the shell that makes shims was killed, the next starts fail or succeed, and then all succeed", async () => {
+  await using rig = new HostRig();
+  const first = rig.launch("first", "exit 3");
+  expect(await first.gone).toMatchObject({ kind: "ended", status: 3 });
+  const makers = listPids().filter((pid) => readStat(pid)?.parent === process.pid && runsShim(pid));
+  expect(makers).toHaveLength(1);
+  for (const maker of makers) process.kill(maker, "SIGKILL");
+  const next = Array.from({ length: 20 }, (_, at) => rig.launch(`next${at}`, "exit 4"));
+  for (const exit of await Promise.all(next.map(({ gone }) => gone))) {
+    expect(exit).toSatisfy(({ kind, message = "", status }) => (kind === "ended" ? status === 4 : /^cannot make shims/.test(message)));
+  }
+  const last = Array.from({ length: 20 }, (_, at) => rig.launch(`last${at}`, "exit 5"));
+  for (const { gone } of last) expect(await gone).toMatchObject({ kind: "ended", status: 5 });
 });
 
 it.each([

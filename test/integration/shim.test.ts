@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
-import { closeSync, constants, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { once } from "node:events";
+import { closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { standsAnybodyIn } from "../../src/host/run-tree.ts";
 import { shimOrderText } from "../../src/host/shim-order.ts";
 import { eventually } from "../support/eventually.ts";
 import { findProcesses } from "../support/find-processes.ts";
-import { runProgram } from "../support/run-program.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
 const shells = ["sh", "bash", "busybox"];
@@ -16,18 +17,17 @@ describe.each(shells)("under %s, a shim that waits", (shell) => {
   /** A spare with its shim, as pmd makes it. */
   async function makeSpare(cgroup = "") {
     const temp = makeTempDir();
-    const directory = temp.path;
-    await runProgram(["mkfifo", ...["out", "err", "ack", "go"].map((name) => join(directory, name))]);
+    const name = "0123456789ab";
+    const directory = join(temp.path, name);
+    mkdirSync(directory);
     const [program = "sh", ...args] = command;
-    const shim = spawn(program, [...args, resolve("src/host/shim.sh"), directory, cgroup], {
-      cwd: directory,
-      detached: true,
-      stdio: "ignore",
-      env: {},
-    });
+    const maker = spawn(program, [...args, resolve("src/host/shim.sh"), temp.path, cgroup], { detached: true, env: {} });
+    maker.stdin.end(`${name}\n`);
+    const [said] = (await once(maker.stdout, "data")) as [Buffer];
+    expect(String(said)).toBe(`made ${name}\n`);
     const go = openSync(join(directory, "go"), constants.O_RDWR | constants.O_NONBLOCK);
     await eventually(() => existsSync(join(directory, "shim")));
-    const gone = () => eventually(() => shim.exitCode !== null || shim.signalCode !== null);
+    const gone = () => eventually(() => !standsAnybodyIn(directory));
     const order = (argv: string[], workingDirectory = "/") => {
       writeFileSync(join(directory, "spec.json"), "{}");
       const environment = { PATH: "/usr/bin:/bin", MARK: "it's" };
