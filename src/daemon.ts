@@ -17,6 +17,7 @@ import type { Logger } from "./logger.ts";
 import { readLastLines } from "./logs/last-lines.ts";
 import { requestExit } from "./logs/pump-client.ts";
 import { PumpKeeper } from "./logs/pump-keeper.ts";
+import { PumpLimit } from "./logs/pump-limit.ts";
 import { UsageSampler } from "./metrics/usage-sampler.ts";
 import type { Settings } from "./settings.ts";
 import { openStore } from "./store/open-store.ts";
@@ -58,6 +59,12 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   const supervisor = new Supervisor(services, host);
   const sampler = new UsageSampler({ list: () => services.measured(), onError: (error) => log.warn({ err: error }, "cannot measure") });
   let pumpPid = 0;
+  const limit = new PumpLimit({
+    runtimeDir: settings.runtimeDir,
+    limit: { bytes: settings.logTotalBytes, logDir: settings.logDir },
+    onUnknown: () => log.warn({ pid: pumpPid }, "the log pump is of a version that knows no --log-total: the next one will keep to it"),
+    onError: (error) => log.warn({ err: error }, "cannot tell the log pump what --log-total is; it is tried again"),
+  });
   const pump = new PumpKeeper({
     runtimeDir: settings.runtimeDir,
     start: () => startPump(settings.runtimeDir, version, (error) => log.error({ err: error }, "cannot start the log pump")),
@@ -66,6 +73,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
       pumpPid = pid;
       services.events.append({ type: "pump_started", message: `the log pump is at work (pid ${pid})`, attributes: { pid: String(pid) } });
     },
+    onAnswer: (status) => limit.see(status),
     onLost: () => log.warn({ pid: pumpPid }, "the log pump is gone: another is being started"),
     onStalled: () => {
       const attributes = { pid: String(pumpPid) };
@@ -132,6 +140,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     services.events.append({ type: "daemon_stopping", message: "pmd ends" });
     await listener.close(closeGraceMs);
     pump.close();
+    limit.close();
     // With no run left the pump has nothing to wait for; it would find that out by itself, a minute later.
     if (host.isIdle) await requestExit(settings.runtimeDir, AbortSignal.timeout(closeGraceMs)).catch(() => undefined);
     await sampler.close();

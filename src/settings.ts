@@ -1,12 +1,15 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { parseSize } from "./core/size.ts";
 
 /** What pmd was told at its start, resolved once. */
 export interface Settings {
   readonly stateDir: string;
   readonly runtimeDir: string;
   readonly logDir: string;
+  /** What all logs together may take; 0 is without a limit. */
+  readonly logTotalBytes: number;
   readonly socket: string;
   readonly socketMode: number;
   readonly socketOwner?: string;
@@ -19,6 +22,8 @@ export interface Settings {
   readonly cgroups: "auto" | "off";
 }
 
+/** Who leaves out the unit would lose all that was set aside. */
+const leastTotalBytes = 8192;
 const logLevels = ["trace", "debug", "info", "warn", "error"];
 
 export const help = `pmd keeps services running. It stays in the foreground; drive it with pmctl.
@@ -34,6 +39,7 @@ Usage: pmd [--config FILE] [options]
   --state-dir DIR       the store                              (root: /var/lib/pmd,  user: ~/.local/state/pmd)
   --runtime-dir DIR     sockets and what is running            (root: /run/pmd,      user: $XDG_RUNTIME_DIR/pmd or ~/.local/state/pmd/run)
   --log-dir DIR         what services write                    (root: /var/log/pmd,  user: ~/.local/state/pmd/logs)
+  --log-total SIZE      what all logs together may take, such as 10GiB: the oldest files that were set aside go (0: no limit)
   --log-file FILE       pmd's own log                          (stderr)
   --log-level LEVEL     trace, debug, info, warn, error        (info)
   --cgroups auto|off    find and kill what a service has started by its cgroup, where the host allows it (auto); off looks through /proc
@@ -67,6 +73,7 @@ export function parseSettings(argv: readonly string[], version: string): Setting
       "state-dir": text,
       "runtime-dir": text,
       "log-dir": text,
+      "log-total": text,
       "log-file": text,
       "log-level": text,
       cgroups: text,
@@ -84,6 +91,7 @@ export function parseSettings(argv: readonly string[], version: string): Setting
     stateDir: resolve(values["state-dir"] ?? places.stateDir),
     runtimeDir,
     logDir: resolve(values["log-dir"] ?? places.logDir),
+    logTotalBytes: parseTotal(values["log-total"] ?? "0"),
     socket: resolve(values.socket ?? join(runtimeDir, "pmd.sock")),
     socketMode: values["socket-mode"] === undefined ? (group ? 0o660 : 0o600) : parseMode(values["socket-mode"]),
     ...(owner !== undefined && { socketOwner: owner }),
@@ -105,6 +113,13 @@ export function defaultPlaces(): Pick<Settings, "stateDir" | "runtimeDir" | "log
 function parseMode(text: string): number {
   if (!/^(0o?)?[0-7]{3}$/.test(text)) throw new Error(`--socket-mode ${text}: give three octal digits, such as 0660`);
   return Number.parseInt(text.replace("o", ""), 8);
+}
+
+function parseTotal(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined || (bytes > 0 && bytes < leastTotalBytes))
+    throw new Error(`--log-total ${text}: give a size of 8KiB or more, such as 10GiB, or 0 for no limit`);
+  return bytes;
 }
 
 function parseCgroups(text: string): "auto" | "off" {

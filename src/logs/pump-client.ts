@@ -8,6 +8,7 @@ import { pumpUnavailable } from "../errors.ts";
 import {
   type LogCounters,
   type LogFileOrder,
+  type LogTotalLimit,
   type PumpAnswer,
   type PumpRequest,
   type PumpResult,
@@ -51,6 +52,11 @@ export async function requestCounters(
 ): Promise<Readonly<Record<string, LogCounters>>> {
   const { counters } = await ask(runtimeDir, { op: "count", paths }, signal);
   return counters ?? {};
+}
+
+/** Says what all logs together may take. The pump keeps to it until it is told otherwise, or ends. */
+export async function requestTotalLimit(runtimeDir: string, limit: LogTotalLimit, signal?: AbortSignal): Promise<void> {
+  await ask(runtimeDir, { op: "limit-total", limit }, signal);
 }
 
 /** Asks the pump to leave in good order, so that a newer one can take its place. Nothing is lost. */

@@ -19,6 +19,8 @@ export interface PumpKeeperSettings {
   readonly start: () => void;
   /** Told of every pump that is found at work, whoever has started it. */
   readonly onStarted: (status: PumpStatus) => void;
+  /** Told of every answer, once a second. */
+  readonly onAnswer?: (status: PumpStatus) => void;
   readonly onLost?: () => void;
   /** Told of a pump that is there and does not answer. It is replaced. */
   readonly onStalled?: () => void;
@@ -88,6 +90,7 @@ export class PumpKeeper {
       text = "";
       this.#unanswered = 0;
       if (this.#state === "connecting") this.#hold(status);
+      this.#settings.onAnswer?.(status);
     });
     socket.on("error", (error: NodeJS.ErrnoException) => {
       refused = error.code === "ECONNREFUSED";

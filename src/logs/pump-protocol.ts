@@ -30,6 +30,8 @@ export interface PumpStatus {
   readonly dropped: number;
   /** For how long logs have kept their services waiting since it was started, together. */
   readonly blockedMs: number;
+  /** The limit that it has been given for all logs together; 0 is none. A pump that knows no such thing does not say it. */
+  readonly logTotalBytes?: number;
 }
 
 /** Of one log, since the pump was started. */
@@ -45,10 +47,19 @@ export interface LogFileOrder {
   readonly settings: LogSettings;
 }
 
+/** What all logs together may take. */
+export interface LogTotalLimit {
+  /** 0 is without a limit. */
+  readonly bytes: number;
+  /** Logs at their places below this count also where nothing is written. */
+  readonly logDir: string;
+}
+
 export type PumpRequest =
   | { readonly op: "rotate"; readonly files: readonly LogFileOrder[] }
   | { readonly op: "purge"; readonly files: readonly LogFileOrder[]; readonly rotatedOnly: boolean }
   | { readonly op: "count"; readonly paths: readonly string[] }
+  | { readonly op: "limit-total"; readonly limit: LogTotalLimit }
   | { readonly op: "exit" };
 
 export type PumpAnswer = PumpResult | { readonly error: string };

@@ -16,14 +16,21 @@ export type Mark =
 /** Appends to the index of a log, from file to file. A record that the disk did not take is not there, and not half there. */
 export class IndexWriter {
   #fd = -1;
+  #bytes = 0;
   /** Of the last record. */
   #run = "";
   #timeUs = 0;
   #chunk = { position: -1, at: Number.NEGATIVE_INFINITY };
 
+  /** Its length. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Goes on behind what is in this index. */
   continue(fd: number, { lastRun, lastTimeUs }: { readonly lastRun: string; readonly lastTimeUs: number }): void {
     this.#fd = fd;
+    this.#bytes = fstatSync(fd).size;
     this.#run = lastRun;
     this.#timeUs = Math.max(this.#timeUs, lastTimeUs);
     this.#forgetChunk();
@@ -48,7 +55,10 @@ export class IndexWriter {
   mark(position: number, mark: Mark): boolean {
     this.#forgetChunk();
     try {
-      if (writeSync(this.#fd, encodeRecord({ ...mark, position, timeUs: this.#now() })) === recordBytes) return true;
+      if (writeSync(this.#fd, encodeRecord({ ...mark, position, timeUs: this.#now() })) === recordBytes) {
+        this.#bytes += recordBytes;
+        return true;
+      }
     } catch {
       // No space: whoever calls tries again, or does without.
     }

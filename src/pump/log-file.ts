@@ -38,7 +38,8 @@ export class LogFile {
   writtenBytes = 0;
   readonly #missing = new MissingBytes();
   readonly #present: PresentFile;
-  readonly #setAside: SetAsideFiles;
+  readonly setAside: SetAsideFiles;
+  readonly #onSetAside: () => void;
   /** Services wait for the disk. */
   readonly #blocked = new Stopwatch();
   #lookedAtName = 0;
@@ -53,11 +54,13 @@ export class LogFile {
   /** Somebody waits for the line in hand to end, and the file to be set aside. */
   #lineEnd: PromiseWithResolvers<string | undefined> | undefined;
 
-  constructor(path: string, settings: LogSettings) {
+  /** `onSetAside` is called when one more file was set aside. */
+  constructor(path: string, settings: LogSettings, onSetAside: () => void = () => undefined) {
     this.path = path;
     this.#settings = settings;
     this.#present = new PresentFile(path, this.#missing);
-    this.#setAside = new SetAsideFiles(path, () => this.#present.log?.place);
+    this.setAside = new SetAsideFiles(path, () => this.#present.log?.place);
+    this.#onSetAside = onSetAside;
   }
 
   get settings(): LogSettings {
@@ -72,6 +75,11 @@ export class LogFile {
   /** Bytes that the disk did not take, since this pump has the file. */
   get droppedBytes(): number {
     return this.#missing.droppedBytes;
+  }
+
+  /** Of the file that is being written, with its index; 0 while it is not open. */
+  get presentBytes(): number {
+    return this.#present.bytes;
   }
 
   /** For how long services have waited, since this pump has the file. */
@@ -131,23 +139,23 @@ export class LogFile {
     if (!this.#present.isThere()) return;
     const log = this.#usable(now);
     if (log && this.#isDue(now)) this.#turnOver(now);
-    this.#setAside.prune(this.#settings);
-    this.#setAside.lookForWork();
+    this.setAside.prune(this.#settings);
+    this.setAside.lookForWork();
   }
 
   /** Undefined where there is nothing to pack. */
   nextToPack(): PackOrder | undefined {
-    return this.#setAside.nextToPack(this.#settings.compress);
+    return this.setAside.nextToPack(this.#settings.compress);
   }
 
   /** There may be something to pack, also when the file is closed. */
   get mayPack(): boolean {
-    return this.#setAside.mayPack;
+    return this.setAside.mayPack;
   }
 
   /** One is packed: there may be more. */
   packed(): void {
-    this.#setAside.lookForWork();
+    this.setAside.packed();
   }
 
   /** Sets the present file aside and begins a new one. Returns its name; undefined: there was nothing in it. */
@@ -174,7 +182,7 @@ export class LogFile {
   /** Removes what was written so far, and says how many bytes that were. Positions go on. */
   purge(rotatedOnly: boolean): number {
     if (!rotatedOnly) this.rotate();
-    return this.#setAside.removeAll();
+    return this.setAside.removeAll();
   }
 
   /** False when the index could not be told what is missing: then it stays open, and this is to be tried again. */
@@ -255,8 +263,9 @@ export class LogFile {
       return this.#rotated(undefined);
     }
     this.#usable(now);
-    this.#setAside.prune(this.#settings);
-    this.#setAside.lookForWork();
+    this.setAside.prune(this.#settings);
+    this.setAside.lookForWork();
+    this.#onSetAside();
     return this.#rotated(rotatedPath(this.path, log.base));
   }
 

@@ -32,6 +32,11 @@ export class PresentFile {
     return this.#end;
   }
 
+  /** With its index; 0 while it is not open. */
+  get bytes(): number {
+    return this.#log ? this.#log.size + this.index.bytes : 0;
+  }
+
   /** Wall clock, when the first byte of the file was read; undefined where it has none. */
   get firstMs(): number | undefined {
     return this.#firstMs;

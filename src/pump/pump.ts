@@ -2,6 +2,7 @@ import { existsSync, type FSWatcher, mkdirSync, readdirSync, watch } from "node:
 import { join } from "node:path";
 import type { LogCounters, LogFileOrder, PumpStatus } from "../logs/pump-protocol.ts";
 import { LogFile, type LogSettings } from "./log-file.ts";
+import { LogTotal } from "./log-total.ts";
 import { Packer, type PackOrder } from "./packer.ts";
 import { RequestDesk } from "./request-desk.ts";
 import { RunOutput } from "./run-output.ts";
@@ -20,6 +21,7 @@ export class Pump {
   readonly #files = new Map<string, { file: LogFile; users: number }>();
   readonly #exit: () => void;
   readonly #packer = new Packer();
+  readonly #total = new LogTotal(() => this.#files.values().map(({ file }) => file));
   /** Of runs that are over; what they have set aside is not all packed. */
   readonly #closed = new Set<LogFile>();
   #watcher: FSWatcher | undefined;
@@ -36,7 +38,12 @@ export class Pump {
     this.#runsDir = join(runtimeDir, "runs");
     this.#version = version;
     this.#exit = exit;
-    this.#desk = new RequestDesk(runtimeDir, { withFile: (order, use) => this.#withFile(order, use), count: (path) => this.#count(path), exit });
+    this.#desk = new RequestDesk(runtimeDir, {
+      withFile: (order, use) => this.#withFile(order, use),
+      count: (path) => this.#count(path),
+      limitTotal: (limit) => this.#total.limit(limit),
+      exit,
+    });
   }
 
   start(): void {
@@ -65,15 +72,20 @@ export class Pump {
     const bytes = this.#runs.values().reduce((sum, run) => sum + run.bytes, this.#pastBytes);
     const { droppedBytes: dropped, blockedMs } = this.#files.values().reduce((sum, { file }) => add(sum, file), this.#past);
     const runs = this.#runs.values().reduce((count, run) => count + (run.done ? 0 : 1), 0);
-    return { pid: process.pid, version: this.#version, runs, bytes, dropped, blockedMs };
+    return { pid: process.pid, version: this.#version, runs, bytes, dropped, blockedMs, logTotalBytes: this.#total.limitBytes };
   }
 
   acquire(path: string, settings: LogSettings): LogFile {
-    const known = this.#files.get(path) ?? { file: new LogFile(path, settings), users: 0 };
+    const known = this.#files.get(path) ?? { file: this.#open(path, settings), users: 0 };
     known.users++;
     known.file.settings = settings;
     this.#files.set(path, known);
     return known.file;
+  }
+
+  #open(path: string, settings: LogSettings): LogFile {
+    this.#total.opened(path);
+    return new LogFile(path, settings, () => this.#total.enforce());
   }
 
   release(file: LogFile): void {
@@ -84,6 +96,7 @@ export class Pump {
   #closeFile(file: LogFile): void {
     if (!file.close()) return; // the disk is full: the tick tries again
     this.#files.delete(file.path);
+    this.#total.closed(file);
     if (file.mayPack) this.#closed.add(file);
     this.#past = add(this.#past, file);
     const counted = add(this.#pastByPath.get(file.path) ?? nothing, file);
@@ -116,6 +129,7 @@ export class Pump {
       if (users === 0) this.#closeFile(file);
       else file.upkeep();
     }
+    this.#total.upkeep();
     if (!this.#packer.busy) void this.#pack();
     if (!this.#watcher) this.#watch();
     this.#desk.look();

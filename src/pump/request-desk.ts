@@ -1,6 +1,14 @@
 import { type FSWatcher, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { type LogCounters, type LogFileOrder, type PumpAnswer, type PumpRequest, type PumpResult, requestsDir } from "../logs/pump-protocol.ts";
+import {
+  type LogCounters,
+  type LogFileOrder,
+  type LogTotalLimit,
+  type PumpAnswer,
+  type PumpRequest,
+  type PumpResult,
+  requestsDir,
+} from "../logs/pump-protocol.ts";
 import type { LogFile } from "./log-file.ts";
 
 /** A line that has not ended by then is cut by a rotation that was asked for. */
@@ -11,6 +19,7 @@ const keepAnswersMs = 600_000;
 export interface DeskWork {
   withFile<T>(order: LogFileOrder, use: (file: LogFile) => Promise<T>): Promise<T>;
   count(path: string): LogCounters;
+  limitTotal(limit: LogTotalLimit): void;
   exit(): void;
 }
 
@@ -70,6 +79,12 @@ export class RequestDesk {
     }
     if (request.op === "count") {
       return { paths: [], freedBytes: 0, counters: Object.fromEntries(request.paths.map((path) => [path, this.#work.count(path)])) };
+    }
+    if (request.op === "limit-total") {
+      const { bytes, logDir } = request.limit;
+      if (!isAbsolute(logDir) || !Number.isSafeInteger(bytes) || bytes < 0) throw new Error(`cannot limit ${logDir} to ${bytes} bytes`);
+      this.#work.limitTotal({ bytes, logDir });
+      return { paths: [], freedBytes: 0 };
     }
     const wrong = request.files.find((file) => !isAbsolute(file.path));
     if (wrong) throw new Error(`cannot ${request.op} ${wrong.path}: the path is not absolute`);

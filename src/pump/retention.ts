@@ -37,6 +37,23 @@ function countBeyond(files: readonly SetAside[], room: number): number {
   );
 }
 
+/**
+ * Of which logs how many of the oldest files are to go, so that so many bytes are free: always the one that was written to longest ago, of whatever
+ * log, but of one log never a newer before an older. No more than `most`.
+ */
+export function countOldest(logs: readonly (readonly SetAside[])[], { excess, most }: { excess: number; most: number }): number[] {
+  const counts = logs.map(() => 0);
+  for (let left = excess, chosen = 0; left > 0 && chosen < most; chosen++) {
+    const heads = logs.map((files, i) => files[counts[i] ?? 0]?.modifiedMs ?? Number.POSITIVE_INFINITY);
+    const oldest = heads.reduce((best, ms, i) => (ms < (heads[best] ?? Number.POSITIVE_INFINITY) ? i : best), 0);
+    const file = logs[oldest]?.[counts[oldest] ?? 0];
+    if (!file) break;
+    left -= file.bytes + file.indexBytes;
+    counts[oldest] = (counts[oldest] ?? 0) + 1;
+  }
+  return counts;
+}
+
 /** Undefined where nothing of it is there any more. */
 export function describeSetAside(path: string, base: number): SetAside | undefined {
   const plain = rotatedPath(path, base);

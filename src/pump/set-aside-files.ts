@@ -14,6 +14,9 @@ export class SetAsideFiles {
   readonly #path: string;
   readonly #openPlace: () => string | undefined;
   #mayPack = false;
+  /** As they were when they were last looked at, oldest first. */
+  #known: readonly SetAside[] = [];
+  #stuck = false;
 
   /** `openPlace`: the log by its directory, where that is open. */
   constructor(path: string, openPlace: () => string | undefined) {
@@ -21,14 +24,35 @@ export class SetAsideFiles {
     this.#openPlace = openPlace;
   }
 
+  /** Of all of them, with their indexes, as far as they are known. */
+  get bytes(): number {
+    return this.#known.reduce((sum, { bytes, indexBytes }) => sum + bytes + indexBytes, 0);
+  }
+
+  /** Those that can be removed, as far as is known, oldest first. */
+  get removable(): readonly SetAside[] {
+    return this.#stuck ? [] : this.#known;
+  }
+
   /** There may be something to pack. */
   get mayPack(): boolean {
     return this.#mayPack;
   }
 
-  /** Something was set aside, or packed, or long not looked at. */
+  /** Something was set aside, or long not looked at. */
   lookForWork(): void {
     this.#mayPack = true;
+  }
+
+  /** One is packed, and takes less: there may be more. */
+  packed(): void {
+    this.#mayPack = true;
+    this.look();
+  }
+
+  /** Learns what is there. */
+  look(): void {
+    this.#remove(() => 0);
   }
 
   /**
@@ -60,6 +84,20 @@ export class SetAsideFiles {
     return this.#remove((files) => files.length);
   }
 
+  /** Removes these without a look at what else there is. */
+  removeOldest(count: number): void {
+    try {
+      using entered = this.#enter();
+      for (const { base } of this.#known.slice(0, count)) {
+        removeSetAside(entered.place, base);
+        this.#known = this.#known.slice(1);
+      }
+    } catch {
+      // Until the next look the others must do.
+      this.#stuck = true;
+    }
+  }
+
   #remove(countOldest: (files: readonly SetAside[]) => number): number {
     let freedBytes = 0;
     try {
@@ -67,14 +105,18 @@ export class SetAsideFiles {
       const { place } = entered;
       const { files: bases, indexes } = listRotated(place);
       const files = bases.map((base) => describeSetAside(place, base)).filter((file) => file !== undefined);
+      this.#known = files;
+      this.#stuck = false;
       for (const { base, bytes } of files.slice(0, countOldest(files))) {
         removeSetAside(place, base);
+        this.#known = this.#known.slice(1);
         freedBytes += bytes;
       }
       // An index without its file is left by a kill, and means something only where the present file has none.
       if (entered.isOpen) for (const base of indexes) if (!bases.includes(base)) removeSetAside(place, base);
-    } catch {
-      // What cannot be removed now is tried again at the next rotation.
+    } catch (error) {
+      // What cannot be removed now is tried again at the next rotation; where the directory is gone, so is what was in it.
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") this.#known = [];
     }
     return freedBytes;
   }

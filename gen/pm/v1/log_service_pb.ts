@@ -244,7 +244,7 @@ export const LogGap_Reason = {
   UNSPECIFIED: 0,
 
   /**
-   * The files were removed, by age or number, before they were read.
+   * The files were removed, by age, number or size, before they were read.
    *
    * @generated from enum value: REASON_ROTATED_AWAY = 1;
    */
