@@ -9,6 +9,7 @@ import { routes } from "./api/routes.ts";
 import { validateRequests } from "./api/validate-request.ts";
 import { findViolations } from "./api/violations.ts";
 import { loadManifest } from "./config/load-manifest.ts";
+import { homeDirectory } from "./host/child-environment.ts";
 import { PosixHost } from "./host/posix-host.ts";
 import { signalPump } from "./host/signal-pump.ts";
 import { startPump } from "./host/start-pump.ts";
@@ -51,6 +52,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     host,
     store,
     logDir: settings.logDir,
+    homeDir: homeDirectory(),
     log: say,
     peakMemoryBytes: (runId) => sampler.peakMemory(runId),
     lastLines: readLastLines,

@@ -5,6 +5,13 @@ import type { StoredService } from "./store.ts";
 
 type Named = Pick<StoredService, "namespace" | "name" | "spec">;
 
+/** Where logs are that a spec does not place, or not in full. */
+export interface LogBases {
+  readonly logDir: string;
+  /** The working directory of a service that names none. */
+  readonly homeDir: string;
+}
+
 export interface LogPaths {
   readonly stdoutPath: string;
   readonly stderrPath: string;
@@ -25,8 +32,8 @@ export interface LogHint {
   readonly path: string;
 }
 
-export function instanceLogSources(service: Named, index: number, logDir: string): LogSource[] {
-  const { stdoutPath, stderrPath } = instanceLogPaths(service, index, logDir);
+export function instanceLogSources(service: Named, index: number, bases: LogBases): LogSource[] {
+  const { stdoutPath, stderrPath } = instanceLogPaths(service, index, bases);
   const settings = pickLogSettings(service.spec.process.logs);
   const common = { instance: instanceKey(serviceKey(service.namespace, service.name), index), settings };
   return [
@@ -36,18 +43,21 @@ export function instanceLogSources(service: Named, index: number, logDir: string
 }
 
 /** Where an instance writes. Instance 0 has the file itself, instance 1 `out.1.log`, and so on. */
-export function instanceLogPaths(service: Named, index: number, logDir: string): LogPaths {
+export function instanceLogPaths(service: Named, index: number, { logDir, homeDir }: LogBases): LogPaths {
   const { stdout, stderr } = service.spec.process.logs;
   const folder = serviceLogFolder(service, logDir);
-  const pathFor = (own: string, name: string) =>
-    numbered(own === "" ? join(folder, name) : resolve(service.spec.process.workingDirectory, own), index);
+  const pathFor = (own: string, name: string) => numbered(own === "" ? join(folder, name) : resolve(whereItRuns(service, homeDir), own), index);
   return { stdoutPath: pathFor(stdout, "out.log"), stderrPath: pathFor(stderr, "err.log") };
 }
 
 /** Files that the service writes by itself, one and the same for all its instances. */
-export function hintPaths({ spec }: Named): string[] {
-  const { workingDirectory, logs } = spec.process;
-  return [...new Set(logs.hints.map((hint) => resolve(workingDirectory, hint)))];
+export function hintPaths(service: Named, { homeDir }: LogBases): string[] {
+  const { hints } = service.spec.process.logs;
+  return [...new Set(hints.map((hint) => resolve(whereItRuns(service, homeDir), hint)))];
+}
+
+function whereItRuns({ spec }: Named, homeDir: string): string {
+  return spec.process.workingDirectory || homeDir;
 }
 
 /** The way back: whose file at its default place this is. Undefined for whatever else may be there. */

@@ -7,7 +7,7 @@ import { ChangeFeed } from "./change-feed.ts";
 import { EventLog } from "./event-log.ts";
 import type { Host } from "./host.ts";
 import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
-import { hintPaths, instanceLogPaths, instanceLogSources, type LogHint, type LogSource } from "./log-paths.ts";
+import { hintPaths, instanceLogPaths, instanceLogSources, type LogBases, type LogHint, type LogSource } from "./log-paths.ts";
 import { everything, instancesOf, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
 import { StartGate } from "./start-gate.ts";
 import type { Store, StoredRun, StoredService } from "./store.ts";
@@ -18,10 +18,9 @@ const maxServices = 10_000;
 /** More than are kept of a service. */
 const mostRuns = 10_000;
 
-export interface SupervisorParts {
+export interface SupervisorParts extends LogBases {
   readonly host: Host;
   readonly store: Store;
-  readonly logDir: string;
   readonly log: (message: string, details: object) => void;
   readonly peakMemoryBytes: InstanceParts["peakMemoryBytes"];
   readonly lastLines: InstanceParts["lastLines"];
@@ -139,15 +138,13 @@ export class Services {
   }
 
   logSources(targets: readonly Target[]): LogSource[] {
-    return targets.flatMap((target) =>
-      instancesOf(target).flatMap(({ index }) => instanceLogSources(target.service.stored, index, this.#parts.logDir)),
-    );
+    return targets.flatMap((target) => instancesOf(target).flatMap(({ index }) => instanceLogSources(target.service.stored, index, this.#parts)));
   }
 
   /** Each once, whichever of the instances are selected. */
   logHints(targets: readonly Target[]): LogHint[] {
     const selected = new Set(targets.map(({ service }) => service));
-    return [...selected].flatMap(({ key, stored }) => hintPaths(stored).map((path) => ({ service: key, path })));
+    return [...selected].flatMap(({ key, stored }) => hintPaths(stored, this.#parts).map((path) => ({ service: key, path })));
   }
 
   /** Throws what stands in the way of a new service. */
@@ -238,7 +235,7 @@ export class Services {
   }
 
   #add(stored: StoredService): SupervisedService {
-    const service = new SupervisedService(stored, this.#instanceParts, this.#parts.logDir);
+    const service = new SupervisedService(stored, this.#instanceParts, this.#parts);
     this.#byKey.set(service.key, service);
     return service;
   }
@@ -253,12 +250,12 @@ export class Services {
 
   /** A log file has one writer. */
   #checkPaths(wanted: NewService): void {
-    const { stdoutPath, stderrPath } = instanceLogPaths(wanted, 0, this.#parts.logDir);
+    const { stdoutPath, stderrPath } = instanceLogPaths(wanted, 0, this.#parts);
     const key = serviceKey(wanted.namespace, wanted.name);
     if (stdoutPath === stderrPath) throw pathInUse(stdoutPath, "its own stdout");
     for (const service of this.#byKey.values()) {
       if (service.key === key) continue;
-      const other = instanceLogPaths(service, 0, this.#parts.logDir);
+      const other = instanceLogPaths(service, 0, this.#parts);
       const shared = [stdoutPath, stderrPath].find((path) => path === other.stdoutPath || path === other.stderrPath);
       if (shared) throw pathInUse(shared, service.shownName);
     }

@@ -3,7 +3,7 @@ import { displayName, instanceKey, serviceKey } from "../core/names.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import type { LaunchOrder } from "./host.ts";
 import { Instance, type InstanceOrders, type InstanceParts } from "./instance.ts";
-import { instanceLogPaths } from "./log-paths.ts";
+import { instanceLogPaths, type LogBases } from "./log-paths.ts";
 import { newRunId } from "./run-id.ts";
 import type { Overrides, StoredService } from "./store.ts";
 import type { ConditionView, ServiceView, StateWord } from "./view.ts";
@@ -25,17 +25,17 @@ export class SupervisedService implements InstanceOrders {
   /** In full: `default/web`. */
   readonly key: string;
   readonly #parts: InstanceParts;
-  readonly #logDir: string;
+  readonly #logBases: LogBases;
   #stored: StoredService;
   #instances: Instance[] = [];
 
-  constructor(stored: StoredService, parts: InstanceParts, logDir: string) {
+  constructor(stored: StoredService, parts: InstanceParts, logBases: LogBases) {
     this.namespace = stored.namespace;
     this.name = stored.name;
     this.key = serviceKey(stored.namespace, stored.name);
     this.#stored = stored;
     this.#parts = parts;
-    this.#logDir = logDir;
+    this.#logBases = logBases;
     this.fit();
   }
 
@@ -133,7 +133,7 @@ export class SupervisedService implements InstanceOrders {
 
   launchOrder(index: number): LaunchOrder {
     const { namespace, name } = this;
-    const paths = instanceLogPaths(this.#stored, index, this.#logDir);
+    const paths = instanceLogPaths(this.#stored, index, this.#logBases);
     const instances = this.instancesDesired;
     const definition = { spec: this.spec, source: this.#stored.source };
     return { runId: newRunId(), namespace, service: name, index, instances, generation: this.generation, definition, ...paths };

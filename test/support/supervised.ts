@@ -39,6 +39,7 @@ export function supervised(host = new FakeHost(), store = new MemoryStore()) {
     host,
     store,
     logDir: "/logs",
+    homeDir: "/home/pm",
     log: () => undefined,
     peakMemoryBytes: () => 0,
     lastLines: async () => ["its last words"],
