@@ -150,8 +150,13 @@ async function* readPages(session: Session, filter: Filter, tail: number) {
     const page = await clientOf(session, LogService).readLogs({ filter, cursor, tail: cursor ? 0 : tail }, promptly(session));
     yield page;
     const newest = page.entries.at(-1)?.time;
-    if (page.atEnd || page.cursor === cursor || (newest && toMs(newest) > begunAt)) return;
+    if (page.atEnd || page.cursor === cursor || (newest && isMeanwhile(toMs(newest)))) return;
     cursor = page.cursor;
+  }
+
+  /** A line whose time is still to come was written before a clock was set back, and says nothing of what follows it. */
+  function isMeanwhile(ms: number): boolean {
+    return ms > begunAt && ms <= session.now();
   }
 }
 

@@ -55,6 +55,8 @@ export class FakePmd {
   readonly gaps: LogGap[] = [];
   /** How often a search for lines says that there is more to look at. */
   searchPages = 0;
+  /** How many lines are in one answer. */
+  pageLines = Number.POSITIVE_INFINITY;
   readonly events: Event[] = [];
   readonly usages: InstanceUsage[] = [];
   info: MessageInitShape<typeof GetInfoResponseSchema> & { $typeName?: never } = {
@@ -129,7 +131,10 @@ export class FakePmd {
         this.#take("readLogs", request, () => {
           if (this.searchPages > 0) return { cursor: `searching ${this.searchPages--}` };
           const wanted = this.entries.filter(({ stream }) => request.filter?.streams.length === 0 || request.filter?.streams.includes(stream));
-          return { entries: request.tail > 0 ? wanted.slice(-request.tail) : wanted, gaps: this.gaps, cursor: "read", atEnd: true };
+          const from = request.tail > 0 ? Math.max(0, wanted.length - request.tail) : Number(/^read (\d+)$/.exec(request.cursor)?.[1] ?? 0);
+          const to = Math.min(wanted.length, from + this.pageLines);
+          const atEnd = to === wanted.length;
+          return { entries: wanted.slice(from, to), gaps: this.gaps, cursor: atEnd ? "read" : `read ${to}`, atEnd };
         }),
       followLogs: (request) => this.#take("followLogs", request, () => this.followScript(request.cursor)),
     });

@@ -8,13 +8,14 @@ import { makeTempDir } from "../../support/temp-dir.ts";
 import { FakePmd, pmError } from "./fake-pmd.ts";
 import { now, type RunOptions, runPmctl } from "./run-pmctl.ts";
 
-function entry(instance: string, content: string | Uint8Array, more: { stream?: LogStream; partial?: boolean } = {}): LogEntry {
+function entry(instance: string, content: string | Uint8Array, more: { stream?: LogStream; partial?: boolean; ageS?: number } = {}): LogEntry {
+  const { ageS = 60, ...rest } = more;
   return create(LogEntrySchema, {
     instance: `default/${instance}`,
     stream: LogStream.STDOUT,
-    time: { seconds: BigInt(now / 1000 - 60), nanos: 123_000_000 },
+    time: { seconds: BigInt(now / 1000 - ageS), nanos: 123_000_000 },
     content: typeof content === "string" ? { case: "text", value: content } : { case: "raw", value: content },
-    ...more,
+    ...rest,
   });
 }
 
@@ -74,6 +75,20 @@ describe("logs", () => {
     const pmd = pmdWith(entry("web#0", "far away"));
     pmd.searchPages = 3;
     expect(await logs(pmd, ["--grep", "far"])).toMatchObject({ out: "far away\n", exitCode: 0 });
+  });
+
+  test("lines whose time is still to come, of a clock that was set back since, are not taken for the end", async () => {
+    const pmd = pmdWith(entry("web#0", "ahead", { ageS: -3600 }), entry("web#0", "behind"), entry("web#0", "last"));
+    pmd.pageLines = 1;
+    expect((await logs(pmd, ["web", "-n", "all"])).out).toBe("ahead\nbehind\nlast\n");
+  });
+
+  test("lines that are written while others are shown keep nobody here", async () => {
+    const pmd = pmdWith(...Array.from({ length: 100 }, (_, at) => entry("web#0", `line ${at}`, { ageS: 2 - at })));
+    pmd.pageLines = 1;
+    let nowMs = now;
+    const { out } = await logs(pmd, ["web", "-n", "all"], { session: { now: () => (nowMs += 1000) } });
+    expect(out.split("\n").length).toBeLessThan(10);
   });
 
   test("-t puts the time before each line", async () => {
