@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { exitCodes } from "../../cli/exit-codes.ts";
+import { defaultLimits } from "../../src/api/limits.ts";
 import { parseDuration } from "../../src/core/duration.ts";
 import { parseSize } from "../../src/core/size.ts";
 import { pickLogSettings } from "../../src/core/spec.ts";
@@ -39,6 +40,16 @@ describe("README.md, about logs", () => {
       ["rotate.total_size", totalBytes === 0 ? "none" : totalBytes],
       ["on_full", onFull],
     ]);
+  });
+});
+
+describe("proto/pm/v1/log_service.proto", () => {
+  it("says when a read ends that nobody ends, and how long a caller may wait", () => {
+    const proto = readFileSync("proto/pm/v1/log_service.proto", "utf8");
+    const comment = (rpc: string) => new RegExp(`((?:  //.*\\n)+)  rpc ${rpc}\\(`).exec(proto)?.[1]?.replace(/\s*\/\/ /g, " ");
+    const { readDeadlineMs, deadlineMs } = defaultLimits;
+    expect(comment("ReadLogs")).toContain(`ends after ${readDeadlineMs / 1000} seconds`);
+    for (const rpc of ["ReadLogs", "FollowLogs"]) expect(comment(rpc)).toContain(`of at most ${deadlineMs / 3_600_000} hours`);
   });
 });
 

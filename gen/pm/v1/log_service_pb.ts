@@ -725,7 +725,8 @@ export const LogService: GenService<{
     output: typeof ListLogSourcesResponseSchema;
   },
   /**
-   * Reads one page of lines, merged by time.
+   * Reads one page of lines, merged by time. As any call that only reads and is no stream, it ends after 30 seconds, with deadline_exceeded,
+   * unless its caller names a deadline, of at most 25 hours.
    *
    * @generated from rpc pm.v1.LogService.ReadLogs
    */
@@ -735,7 +736,8 @@ export const LogService: GenService<{
     output: typeof ReadLogsResponseSchema;
   },
   /**
-   * Reads lines and goes on as they are written, over rotation, restarts and new instances.
+   * Reads lines and goes on as they are written, over rotation, restarts and new instances. It has no end of its own: it goes on until its
+   * caller leaves, until pmd ends, or until the deadline that its caller names, of at most 25 hours.
    *
    * @generated from rpc pm.v1.LogService.FollowLogs
    */
