@@ -167,6 +167,21 @@ test("what cannot be removed keeps no other from going", async () => {
   expect(left(stuck)).toEqual([0]);
 });
 
+test("what a person has removed counts no longer, once it was looked for", async () => {
+  await using dir = makeTempDir();
+  const kept = writeLog(dir, "kept", [40, 30]);
+  const removed = writeLog(dir, "removed", [20, 10]);
+  kept.close();
+  removed.close();
+  const total = new LogTotal(() => []);
+  const limit = { bytes: bytesIn(dir.path), logDir: dir.path };
+  total.limit(limit);
+  const bytes = bytesIn(dirname(removed.path));
+  rmSync(dirname(removed.path), { recursive: true });
+  total.limit({ ...limit, bytes: limit.bytes - bytes });
+  expect(left(kept)).toEqual([0, 1]);
+});
+
 test("without a limit everything stays, and a limit that is taken back is none", async () => {
   await using dir = makeTempDir();
   const log = writeLog(dir, "a", [20, 10]);
