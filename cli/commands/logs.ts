@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type LogEntry, LogEntrySchema, type LogGap, LogService, LogStream, type ReadLogsRequestSchema } from "../../gen/pm/v1/log_service_pb.ts";
+import { isConnectionLoss } from "../connection-loss.ts";
 import { type ExitCode, exitCodes } from "../exit-codes.ts";
 import { Failure, usageError } from "../failure.ts";
 import { follow } from "../follow.ts";
@@ -135,9 +136,14 @@ async function* readBatches(session: Session, filter: Filter, options: LogsOptio
   const lines = options.lines ?? (options.since === undefined && options.run === undefined ? defaultLines : all);
   let cursor = "";
   if (lines !== 0) {
-    for await (const page of readPages(session, filter, lines === all ? 0 : lines)) {
-      cursor = page.cursor;
-      yield page;
+    try {
+      for await (const page of readPages(session, filter, lines === all ? 0 : lines)) {
+        cursor = page.cursor;
+        yield page;
+      }
+    } catch (error) {
+      // With -f the rest comes from there on, once pmd is back.
+      if (!options.follow || cursor === "" || !isConnectionLoss(error)) throw error;
     }
   }
   if (options.follow) yield* follow(session, cursor, (at, call) => clientOf(session, LogService).followLogs({ filter, cursor: at }, call));

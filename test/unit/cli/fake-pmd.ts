@@ -57,6 +57,8 @@ export class FakePmd {
   searchPages = 0;
   /** How many lines are in one answer. */
   pageLines = Number.POSITIVE_INFINITY;
+  /** The cursor at which it is away when lines are read. */
+  awayAt: string | undefined;
   readonly events: Event[] = [];
   readonly usages: InstanceUsage[] = [];
   info: MessageInitShape<typeof GetInfoResponseSchema> & { $typeName?: never } = {
@@ -129,6 +131,7 @@ export class FakePmd {
         })),
       readLogs: (request) =>
         this.#take("readLogs", request, () => {
+          if (request.cursor === this.awayAt) throw new ConnectError("gone", Code.Unavailable);
           if (this.searchPages > 0) return { cursor: `searching ${this.searchPages--}` };
           const wanted = this.entries.filter(({ stream }) => request.filter?.streams.length === 0 || request.filter?.streams.includes(stream));
           const from = request.tail > 0 ? Math.max(0, wanted.length - request.tail) : Number(/^read (\d+)$/.exec(request.cursor)?.[1] ?? 0);

@@ -241,6 +241,19 @@ describe("logs -f", () => {
     expect(ended.err).toBe("-- pmd is away; waiting for it --\n-- pmd is back --\n-- pmd is away; waiting for it --\n");
   });
 
+  test("when pmd goes away while the first lines are read, the rest comes once it is back", async () => {
+    const pmd = pmdWith(entry("web#0", "1"), entry("web#0", "2"));
+    pmd.pageLines = 1;
+    pmd.awayAt = "read 1";
+    const script = async function* (cursor: string, end: () => void) {
+      yield { entries: [entry("web#0", `after ${cursor}`)], cursor: "2" };
+      end();
+      yield {};
+    };
+    expect(await followed(pmd, script, ["-f", "-n", "all"])).toMatchObject({ out: "1\nafter read 1\n", exitCode: 130 });
+    expect(await logs(pmd, ["-n", "all"])).toMatchObject({ out: "1\n", exitCode: 5 });
+  });
+
   test("when the history has begun anew it begins anew, and says so", async () => {
     const cursors: string[] = [];
     const ended = await followed(pmdWith(), async function* (cursor, end) {
