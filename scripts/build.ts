@@ -55,9 +55,20 @@ import("./lib/${name}.js");
   );
 }
 
-/** pmd needs flags that Node takes on its command line alone: they halve its memory. */
+/**
+ * pmd needs flags that Node takes on its command line alone: they halve its memory. An older Node gets none, for it would complain of them before
+ * it comes to say which Node is needed. What the starter had open is not pmd's to hold: a shell can close what has one digit.
+ */
 function writeShellLauncher(name: string): void {
-  writeProgram(name, `#!/bin/sh\nexec node ${leanFlags.join(" ")} "$(dirname "$(readlink -f "$0")")/${name}.js" "$@"\n`);
+  writeProgram(
+    name,
+    `#!/bin/sh
+flags= version=$(node --version)
+major=\${version%%.*}
+[ "\${major#v}" -ge ${oldestNode} ] 2>/dev/null && flags='${leanFlags.join(" ")}'
+exec node $flags "$(dirname "$(readlink -f "$0")")/${name}.js" "$@" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+`,
+  );
 }
 
 function writeProgram(name: string, content: string): void {

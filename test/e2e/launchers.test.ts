@@ -1,4 +1,4 @@
-import { symlinkSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { expect, it } from "vitest";
 import pkg from "../../package.json" with { type: "json" };
@@ -15,6 +15,20 @@ it.each(["pmd", "pmctl"])("%s says which Node it needs when an older one runs it
     stdout: "",
     stderr: `${name} needs Node.js 24 or newer; this is v20.20.2 (${process.execPath})\n`,
   });
+});
+
+it("the launcher of pmd gives an older Node no flags that it would complain of", async () => {
+  await using folder = makeTempDir();
+  const node = `#!/bin/sh
+case $1 in
+--version) echo v20.20.2 ;;
+--*) echo "Warning: disabling flag" >&2 ;;
+*) exec "${process.execPath}" --require "${preload}" "$@" ;;
+esac`;
+  writeFileSync(join(folder.path, "node"), node, { mode: 0o755 });
+  const env = { PATH: `${folder.path}:${process.env.PATH}` };
+  const { code, stderr } = await runProgram([join(programs, "pmd"), "--version"], { env });
+  expect({ code, stderr }).toEqual({ code: 2, stderr: `pmd needs Node.js 24 or newer; this is v20.20.2 (${process.execPath})\n` });
 });
 
 it.each(Object.entries(pkg.bin))("%s runs as it is published, by a link in a folder of programs", async (name, path) => {
