@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as passTime } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -159,14 +159,17 @@ it("with inotify used up everything goes on, by looking from time to time", asyn
   expect(await history.violations()).toEqual([]);
 });
 
-it("a descriptor that pmd was started with is held by no service, no shim and no pump", async () => {
-  await using daemon = await startDaemon({ within: ["sh", "-c", 'exec 9>foreign; exec "$@"', "sh"] });
+it("what pmd was started with beside its standard descriptors is held by no service, no shim, no pump, and not by pmd", async () => {
+  await using daemon = await startDaemon({ within: ["bash", "-c", 'exec 3>&2 9>foreign 12>foreign 200>foreign; exec "$@"', "bash"] });
   await daemon.client(SupervisorService).createService({ name: "web", spec: shell(daemon, "exec sleep 1000") });
-  const { pumpPid } = await daemon.client(DaemonService).getInfo({});
+  const pumpPid = await eventually(async () => (await daemon.client(DaemonService).getInfo({})).pumpPid || undefined);
   const pid = await pidOf(daemon, "web");
   const shim = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]);
-  const holders = [pumpPid, shim, pid].filter((process) => existsSync(`/proc/${process}/fd/9`) && readlink(process, 9).includes("foreign"));
+  const { ino } = statSync(join(daemon.home, "foreign"));
+  const holders = [daemon.pid, pumpPid, shim, pid].filter((process) => inodesOf(process).includes(ino));
   expect(holders).toEqual([]);
+  const starters = statSync(`/proc/${daemon.pid}/fd/2`).ino;
+  expect(inodesOf(daemon.pid).filter((inode) => inode === starters)).toEqual([starters]);
 });
 
 const restartSoon = { delay: { nanos: 50_000_000 }, maxDelay: { nanos: 50_000_000 } };
@@ -212,6 +215,7 @@ function logOf(daemon: TestDaemon, name: string): string {
   return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
-function readlink(pid: number, descriptor: number): string {
-  return execFileSync("readlink", [`/proc/${pid}/fd/${descriptor}`], { encoding: "utf8" });
+/** Of everything that it has open. */
+function inodesOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((descriptor) => statSync(`/proc/${pid}/fd/${descriptor}`, { throwIfNoEntry: false })?.ino ?? []);
 }
