@@ -1,8 +1,9 @@
-// npm run build: three bundles in dist/lib, and before the two that people type a launcher that any Node can read.
+// npm run build: three bundles in dist/lib, what the licenses in them ask for, and before the two that people type a launcher that any Node can read.
 //   node scripts/build.ts [directory instead of dist] [--failpoints]
 import { chmodSync, copyFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 import { leanFlags } from "../src/host/lean-flags.ts";
+import { thirdPartyLicenses } from "./third-party-licenses.ts";
 
 const entries = { pmd: "src/main.ts", "pm-pump": "src/pump/main.ts", pmctl: "cli/main.ts" };
 const oldestNode = 24;
@@ -11,7 +12,7 @@ const dist = process.argv[2] ?? "dist";
 const failpoints = process.argv.includes("--failpoints");
 
 rmSync(dist, { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   entryPoints: entries,
   outdir: `${dist}/lib`,
   bundle: true,
@@ -29,10 +30,12 @@ await build({
   // A failpoint that cannot be armed does nothing, and a call of what does nothing is left out.
   minifySyntax: true,
   define: failpoints ? {} : { "process.env.PMD_FAILPOINT": '""' },
-  legalComments: "linked",
+  legalComments: "none",
+  metafile: true,
   logLevel: "warning",
 }).catch(() => process.exit(1)); // esbuild has said why
 copyFileSync("src/host/shim.sh", `${dist}/lib/shim.sh`);
+writeFileSync(`${dist}/THIRD_PARTY_LICENSES`, thirdPartyLicenses(Object.keys(metafile.inputs)));
 for (const name of ["pmd", "pmctl"]) writeLauncher(name);
 writeShellLauncher("pmd");
 
