@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,6 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
 import type { ServiceSpec, ServiceSpecSchema } from "../../gen/pm/v1/service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
-import { leanFlags } from "../../src/host/lean-flags.ts";
 import { findByCommand } from "../support/process-costs.ts";
 
 export type SpecFields = Exclude<MessageInitShape<typeof ServiceSpecSchema>, ServiceSpec>;
@@ -36,13 +35,16 @@ export class BenchDaemon implements AsyncDisposable {
   #child: ChildProcess | undefined;
   /** A service says that it runs by writing to a FIFO with its first instruction; the line is seen here by its arrival. */
   readonly #said = join(this.home, "said");
+  readonly #hearing: net.Socket;
   readonly #lines: Interface;
   #heard: () => void = () => undefined;
 
   constructor() {
     mkdirSync(join(this.home, "run"));
     spawnSync("mkfifo", [this.#said]);
-    this.#lines = createInterface({ input: createReadStream(this.#said, { flags: "r+" }) });
+    // As a socket: a read of a file that waits would wait in a thread, and Node does not end before its threads.
+    this.#hearing = new net.Socket({ fd: openSync(this.#said, constants.O_RDWR | constants.O_NONBLOCK) });
+    this.#lines = createInterface({ input: this.#hearing });
     this.#lines.on("line", () => this.#heard());
   }
 
@@ -76,18 +78,20 @@ export class BenchDaemon implements AsyncDisposable {
     return join(this.home, "logs", service, "out.log");
   }
 
-  async start(nodeArgs: readonly string[] = []): Promise<this> {
+  /** With these variables, beside our own. */
+  async start(env: Record<string, string> = {}): Promise<this> {
     const places = ["--state-dir", join(this.home, "state"), "--runtime-dir", join(this.home, "run"), "--log-dir", join(this.home, "logs")];
     const begun = now();
-    this.#child = spawn(process.execPath, [...leanFlags, ...nodeArgs, "dist/pmd.js", ...places, "--log-file", join(this.home, "pmd.log")], {
-      stdio: "ignore",
+    this.#child = spawn("dist/pmd", [...places, "--log-file", join(this.home, "pmd.log")], {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "ignore", "inherit"],
     });
     while (
       !(await this.client(DaemonService)
         .getInfo({})
         .then(Boolean, () => false))
     ) {
-      if (this.#child.exitCode !== null) throw new Error(readFileSync(join(this.home, "pmd.log"), "utf8"));
+      if (this.#child.exitCode !== null) throw new Error(`pmd ended with ${this.#child.exitCode} before it answered`);
     }
     this.startMs = now() - begun;
     return this;
@@ -118,8 +122,7 @@ export class BenchDaemon implements AsyncDisposable {
       await ended;
     }
     this.#lines.close();
-    // A read of a FIFO waits in a thread, and Node does not end before its threads.
-    writeFileSync(this.#said, "\n");
+    this.#hearing.destroy();
     // The pump and the last shims see by themselves that they are not needed.
     for (let left = 100; left > 0 && this.pids().length > 0; left--) await sleep(50);
     for (const pid of this.pids()) process.kill(pid, "SIGKILL");

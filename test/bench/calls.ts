@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
 import { LogService } from "../../gen/pm/v1/log_service_pb.ts";
+import { readLoopDelay } from "../support/loop-delay.ts";
 import { rssMib } from "../support/process-costs.ts";
 import { type BenchDaemon, now, shell } from "./bench-daemon.ts";
 import type { Report } from "./report.ts";
@@ -73,7 +74,7 @@ export async function measureLoad(daemon: BenchDaemon, report: Report, { loadS }
   await daemon.make(1, "load-again", shell("exec sleep 100000"));
   const all = { names: ["load-*"] };
   await supervisor.startServices({ selector: all, wait: { level: 1 } });
-  await loopDelay(daemon, probeFile); // what came before is not counted
+  await readLoopDelay(daemon.pid, probeFile); // what came before is not counted
 
   const until = now() + loadS * 1000;
   const restarting = (async () => {
@@ -88,19 +89,9 @@ export async function measureLoad(daemon: BenchDaemon, report: Report, { loadS }
   }
   await restarting;
   report.add("list 200 under load", "ms", times);
-  const { p50, p99, max } = await loopDelay(daemon, probeFile);
+  const { p50, p99, max } = await readLoopDelay(daemon.pid, probeFile);
   report.add("event loop late under load, median", "ms", [p50]);
   report.add("event loop late under load, p99", "ms", [p99]);
   report.add("event loop late under load, most", "ms", [max]);
   await supervisor.deleteServices({ selector: all, purgeLogs: true });
-}
-
-async function loopDelay(daemon: BenchDaemon, file: string): Promise<{ p50: number; p99: number; max: number }> {
-  rmSync(file, { force: true });
-  process.kill(daemon.pid, "SIGUSR2");
-  for (;;) {
-    await sleep(10);
-    const text = existsSync(file) ? readFileSync(file, "utf8") : "";
-    if (text !== "") return JSON.parse(text);
-  }
 }

@@ -21,7 +21,9 @@ export class Report {
     const base = this.#figures[floor]?.median;
     const figure = { unit, median: at(0.5), p99: at(0.99), max: at(1), n: sorted.length, ...(base && { ratio: at(0.5) / base }) };
     this.#figures[title] = figure;
-    const spread = figure.n > 1 ? `  p99 ${shown(figure.p99)}  max ${shown(figure.max)}  n=${figure.n}` : "";
+    // Of a few values the 99th percentile is the largest.
+    const p99 = figure.n >= 100 ? `  p99 ${shown(figure.p99)}` : "";
+    const spread = figure.n > 1 ? `${p99}  max ${shown(figure.max)}  n=${figure.n}` : "";
     const ratio = figure.ratio === undefined ? "" : `  ${figure.ratio.toFixed(2)} × ${floor}`;
     console.log(`${title.padEnd(52)} ${shown(figure.median).padStart(9)} ${unit}${spread}${ratio}`);
   }

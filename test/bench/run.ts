@@ -3,6 +3,7 @@
 //   --quick       less of everything: a minute
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { loopProbe } from "../support/loop-delay.ts";
 import { BenchDaemon, labelled } from "./bench-daemon.ts";
 import { measureCalls, measureLoad, measureStream } from "./calls.ts";
 import { measureFollow, measurePump } from "./output.ts";
@@ -43,10 +44,9 @@ async function measureOutput(): Promise<void> {
 }
 
 async function measureApi(): Promise<void> {
-  const probed = new BenchDaemon();
-  const probeFile = join(probed.home, "loop-delay.json");
-  process.env.LOOP_PROBE_FILE = probeFile;
-  await using daemon = await probed.start(["--import", import.meta.resolve("./loop-probe.ts")]);
+  await using daemon = new BenchDaemon();
+  const probeFile = join(daemon.home, "loop-delay.json");
+  await daemon.start(loopProbe(probeFile));
   await measureCalls(daemon, report, scale);
   await measureStream(daemon, report, scale);
   await measureLoad(daemon, report, scale, probeFile);

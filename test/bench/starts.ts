@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuMs, pssMib } from "../support/process-costs.ts";
 import { type BenchDaemon, labelled, now, shell } from "./bench-daemon.ts";
@@ -10,14 +11,20 @@ const bare = "bare spawn";
 /** What the system itself takes, for the same first line. */
 export async function measureFloor(daemon: BenchDaemon, report: Report, { rounds }: Scale): Promise<void> {
   const times = [];
-  for (let round = 0; round < rounds; round++) {
-    const up = daemon.hear(1);
-    const begun = now();
-    const child = spawn("/bin/sh", ["-c", daemon.sleeper], { stdio: "ignore" });
-    times.push((await up) - begun);
-    child.kill("SIGKILL");
-  }
+  for (let round = 0; round < rounds; round++) times.push(await spawnBare(daemon, 1));
   report.add(bare, "ms", times);
+}
+
+/** Resolves with the time until the last of so many has said that it runs. */
+async function spawnBare(daemon: BenchDaemon, size: number): Promise<number> {
+  const up = daemon.hear(size);
+  const begun = now();
+  const children = Array.from({ length: size }, () => spawn("/bin/sh", ["-c", daemon.sleeper], { stdio: "ignore" }));
+  const took = (await up) - begun;
+  const ended = children.map((child) => once(child, "exit"));
+  for (const child of children) child.kill("SIGKILL");
+  await Promise.all(ended);
+  return took;
 }
 
 export async function measureOne(daemon: BenchDaemon, report: Report, { rounds }: Scale): Promise<void> {
@@ -52,6 +59,8 @@ export async function measureMass(daemon: BenchDaemon, report: Report, size: num
   const starts = [];
   const stops = [];
   const costs = [];
+  const floor = `${bare} × ${size}`;
+  report.add(floor, "ms", [await spawnBare(daemon, size), await spawnBare(daemon, size), await spawnBare(daemon, size)]);
   await daemon.make(size, "mass", shell(daemon.sleeper));
   for (let round = 0; round < 3; round++) {
     if (round > 0) {
@@ -67,7 +76,7 @@ export async function measureMass(daemon: BenchDaemon, report: Report, size: num
     await call;
     costs.push(cpuMs([daemon.pid]) - before);
   }
-  report.add(`start ${size} → last one's first instruction`, "ms", starts);
+  report.add(`start ${size} → last one's first instruction`, "ms", starts, { floor });
   report.add(`start ${size}, CPU of pmd`, "ms", costs);
   report.add(`stop ${size} → nothing is left`, "ms", stops);
   const lists = [];

@@ -15,11 +15,21 @@ export function cpuMs(pids: readonly number[]): number {
 
 /** Memory with what is shared counted in parts. */
 export function pssMib(pids: readonly number[]): number {
-  return sum(pids.map((pid) => Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0))) / 1024;
+  return sum(pids.map((pid) => kibIn(read(`/proc/${pid}/smaps_rollup`), "Pss"))) / 1024;
+}
+
+/** Memory that would be free if it ended. */
+export function ownMib(pid: number): number {
+  const rollup = read(`/proc/${pid}/smaps_rollup`);
+  return (kibIn(rollup, "Private_Clean") + kibIn(rollup, "Private_Dirty")) / 1024;
 }
 
 export function rssMib(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) / 1024;
+  return kibIn(read(`/proc/${pid}/status`), "VmRSS") / 1024;
+}
+
+function kibIn(text: string, key: string): number {
+  return Number(new RegExp(`^${key}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
 }
 
 function sum(numbers: readonly number[]): number {
