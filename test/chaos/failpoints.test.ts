@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { ExitRecord_Cause as Cause } from "../../gen/pm/v1/process_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { startDaemon, TestDaemon } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
@@ -108,6 +109,25 @@ describe.each(kinds)("with cgroups %s", (cgroups) => {
     expect(await history.violations()).toEqual([]);
   });
 });
+
+it.each(["intent.stored", "stop.asked", "stop.killed", "end.recorded"])(
+  "pmd killed at %s of a stop: the next one carries it out, and records that the run was stopped by request",
+  async (point) => {
+    await using daemon = await startDaemon({ programs });
+    const client = daemon.client(SupervisorService);
+    await client.createService({ name: "lasting", spec: shell(daemon, witnesses.stubborn) });
+    await daemon.stop();
+    await daemon.start({ PMD_FAILPOINT: `${point}:kill` });
+    await eventually(() => isRunning(daemon, "lasting"));
+    await client.stopServices({ selector: named("lasting"), grace: { nanos: 50_000_000 } }).catch(() => undefined);
+    expect(await daemon.ended()).toBe("SIGKILL");
+    await daemon.start();
+    await client.stopServices({ selector: named("lasting"), grace: { nanos: 1 } });
+    const { runs } = await client.getService({ name: "lasting", runHistory: 10 });
+    expect(runs.map(({ exit }) => exit?.cause)).toEqual([Cause.STOPPED_BY_REQUEST]);
+    await eventually(() => readdirSync(join(daemon.runtimeDir, "runs")).length === 0);
+  },
+);
 
 it.each(atTheFirstStart)("pmd killed at %s, before it has ever had a store, starts the next time as if it were the first", async (point) => {
   await using daemon = new TestDaemon({ programs });
