@@ -1,15 +1,18 @@
 // npm run soak -- --minutes 10: services come and go, crash and flood, and clients look and read slowly, for so long. Prints what pmd and the
-// pump have in memory and open, once a minute: after the first it should stay as it is.
+// pump have in memory and open, once a minute. After the first it is to stay as it is: the exit status is 1 if one has more of its own then than
+// the bound says.
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { EventService } from "../../gen/pm/v1/event_service_pb.ts";
 import { LogService } from "../../gen/pm/v1/log_service_pb.ts";
-import { cpuMs, rssMib } from "../support/process-costs.ts";
+import { cpuMs, ownMib, rssMib } from "../support/process-costs.ts";
 import { BenchDaemon, now, shell } from "./bench-daemon.ts";
 
 const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } });
 const minutes = Number(values.minutes);
+/** How much more each may have at the end than after the first minute. */
+const boundsMib = { pmd: 16, pump: 8 };
 await using daemon = await new BenchDaemon().start();
 const { supervisor } = daemon;
 const until = now() + minutes * 60_000;
@@ -24,13 +27,37 @@ await supervisor.startServices({ selector: { all: true }, wait: { level: 1 } });
 
 const work = Promise.all([churn(), follow(daemon.client(LogService).followLogs({ filter: { selector: { all: true } } }, { signal: leave.signal }))]);
 const events = follow(daemon.client(EventService).followEvents({}, { signal: leave.signal }));
-for (let minute = 0; minute <= minutes; minute++) {
-  print(minute);
-  if (minute < minutes) await sleep(60_000);
-}
+const warm = Math.min(1, minutes);
+await printEachMinute(0, warm);
+const before = memory();
+await printEachMinute(warm, minutes);
+const after = memory();
 leave.abort();
 await Promise.all([work, events]);
-process.exitCode = 0;
+const grown = (["pmd", "pump"] as const).map((name) => {
+  const more = after[name] - before[name];
+  const verdict = more > boundsMib[name] ? "TOO MUCH" : "ok";
+  console.log(
+    `${name.padEnd(4)} own memory ${before[name].toFixed(1)} → ${after[name].toFixed(1)} MiB; ${boundsMib[name]} more are allowed: ${verdict}`,
+  );
+  return more > boundsMib[name];
+});
+process.exitCode = grown.includes(true) ? 1 : 0;
+
+/** The first time at once. */
+async function printEachMinute(from: number, to: number): Promise<void> {
+  if (from === 0) print(0);
+  for (let minute = from; minute < to; ) {
+    const next = Math.min(minute + 1, to);
+    await sleep((next - minute) * 60_000);
+    minute = next;
+    print(minute);
+  }
+}
+
+function memory() {
+  return { pmd: ownMib(daemon.pid), pump: ownMib(daemon.pumpPid) };
+}
 
 async function churn(): Promise<void> {
   for (; now() < until; rounds++) {
