@@ -89,7 +89,9 @@ export async function openCurrent(path: string): Promise<Segment | undefined> {
       if (left === 0) return { ...segment, base: await endOfRotated(path), epoch: 0 };
     }
     await closeSegment(segment);
-    if (left > 0) await sleep(rotationPauseMs);
+    // It is set aside faster than it can be looked at: then there is no present file, as in the middle of a rotation.
+    if (left === 0) return undefined;
+    await sleep(rotationPauseMs);
   }
 }
 
