@@ -1,5 +1,5 @@
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
 import { childEnvironment, homeDirectory, reasonOf } from "./child-environment.ts";
 
@@ -40,7 +40,7 @@ function findProgram(program: string, directory: string, path: string): string {
   }
   let forbidden: string | undefined;
   for (const folder of path.split(":")) {
-    const file = join(resolve(directory, folder || "."), program);
+    const file = `${isAbsolute(folder) ? folder : resolve(directory, folder)}/${program}`;
     const problem = programProblem(file);
     if (!problem) return file;
     if (!problem.startsWith("no such file")) forbidden ??= `${file}: ${problem}`;

@@ -255,7 +255,7 @@ export class Services {
     if (stdoutPath === stderrPath) throw pathInUse(stdoutPath, "its own stdout");
     for (const service of this.#byKey.values()) {
       if (service.key === key) continue;
-      const other = instanceLogPaths(service, 0, this.#parts);
+      const other = service.logPaths;
       const shared = [stdoutPath, stderrPath].find((path) => path === other.stdoutPath || path === other.stderrPath);
       if (shared) throw pathInUse(shared, service.shownName);
     }

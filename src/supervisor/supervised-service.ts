@@ -3,7 +3,7 @@ import { displayName, instanceKey, serviceKey } from "../core/names.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import type { LaunchOrder } from "./host.ts";
 import { Instance, type InstanceOrders, type InstanceParts } from "./instance.ts";
-import { instanceLogPaths, type LogBases } from "./log-paths.ts";
+import { instanceLogPaths, type LogBases, type LogPaths } from "./log-paths.ts";
 import { newRunId } from "./run-id.ts";
 import type { Overrides, StoredService } from "./store.ts";
 import type { ConditionView, ServiceView, StateWord } from "./view.ts";
@@ -27,6 +27,7 @@ export class SupervisedService implements InstanceOrders {
   readonly #parts: InstanceParts;
   readonly #logBases: LogBases;
   #stored: StoredService;
+  #logPaths: (LogPaths & { readonly of: StoredService }) | undefined;
   #instances: Instance[] = [];
 
   constructor(stored: StoredService, parts: InstanceParts, logBases: LogBases) {
@@ -129,6 +130,12 @@ export class SupervisedService implements InstanceOrders {
 
   close(): void {
     for (const instance of this.#instances) instance.close();
+  }
+
+  /** Of its first instance: asked for all services whenever a new one comes. */
+  get logPaths(): LogPaths {
+    if (this.#logPaths?.of !== this.#stored) this.#logPaths = { of: this.#stored, ...instanceLogPaths(this.#stored, 0, this.#logBases) };
+    return this.#logPaths;
   }
 
   launchOrder(index: number): LaunchOrder {
