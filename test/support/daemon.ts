@@ -10,6 +10,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
 import { eventually } from "./eventually.ts";
 import { type FoundProcess, findProcesses } from "./find-processes.ts";
+import { numbersOf } from "./pid-namespace.ts";
 import { type Outcome, type ProgramOptions, runProgram } from "./run-program.ts";
 import { makeTempDir, type TempDir } from "./temp-dir.ts";
 
@@ -162,7 +163,8 @@ export class TestDaemon implements AsyncDisposable {
       await eventually(() => {
         const left = this.#processes();
         const pump = Number(readIfThere(join(this.runtimeDir, "pump/pid")));
-        if (left.every(({ pid }) => pid === pump)) signal(left, "SIGTERM");
+        // As it is called where it runs.
+        if (left.every(({ pid }) => numbersOf(pid).at(-1) === pump)) signal(left, "SIGTERM");
         return left.length === 0;
       });
       if (this.#cgroup !== undefined && existsSync(this.#cgroup)) throw new Error(`${this.#cgroup} is still there`);
