@@ -48,6 +48,7 @@ export class PosixRun implements LiveRun {
   #state: "alive" | "orphaned" | "gone" = "alive";
   #watchers: FSWatcher[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #watchesCgroup = false;
   readonly #drained = Promise.withResolvers<void>();
 
   constructor(directory: string, spec: RunSpecFile, listener: RunListener, go?: number) {
@@ -163,6 +164,8 @@ export class PosixRun implements LiveRun {
   #lookForProcess(): void {
     if (this.#pid !== undefined) return;
     // It may have ended already, and its number may be another's by now: whoever signals it looks again.
+    // Nobody writes down its end any more.
+    if (this.#shimEnded) this.#watchCgroup();
     const pid = this.#readNumber("pid") ?? this.#findProcess();
     if (pid === undefined) return;
     this.#pid = pid;
@@ -196,7 +199,7 @@ export class PosixRun implements LiveRun {
       this.#lookForLastWord();
     } else if (this.#state === "alive") {
       this.#state = "orphaned";
-      if (this.#spec.cgroup) this.#watch(join(this.#spec.cgroup, "cgroup.events"));
+      this.#watchCgroup();
       this.#lookLater();
       this.#listener.orphaned();
     }
@@ -301,6 +304,13 @@ export class PosixRun implements LiveRun {
     if (this.#exit) return proofLookMs;
     return this.#pid === undefined ? startLookMs : slowLookMs;
   }
+  /** The kernel tells there when the last process has gone. */
+  #watchCgroup(): void {
+    if (!this.#spec.cgroup || this.#watchesCgroup) return;
+    this.#watchesCgroup = true;
+    this.#watch(join(this.#spec.cgroup, "cgroup.events"));
+  }
+
 }
 
 function openGoIfThere(directory: string): number | undefined {

@@ -12,7 +12,7 @@ import { eventually } from "../support/eventually.ts";
 import { History, witnesses } from "../support/history.ts";
 import { listRunDirectories, processesWith, type RunDirectory } from "../support/run-directories.ts";
 import { type SeededRandom, seededRandom } from "../support/seeded-random.ts";
-import { isRunning, named, shell } from "../support/specs.ts";
+import { isAlive, isRunning, named, shell } from "../support/specs.ts";
 
 /** Once without it; with it, seed after seed until the time is over. */
 const minutes = Number(process.env.CHAOS_MINUTES ?? 0);
@@ -52,13 +52,13 @@ async function rage(random: SeededRandom): Promise<void> {
   await faults.settle();
 
   await client.startServices({ selector: named(...counters) });
-  // One whose shim was killed too is known to have ended only at pmd's next slow look.
-  await eventually(
-    async () =>
-      (await Promise.all(counters.map((name) => isRunning(daemon, name)))).every(Boolean) &&
-      counters.every((name) => aliveOf(daemon, name).length > 0),
-  );
-  for (const name of counters) history.add({ type: "wanted", instance: `${name}#0`, count: 1, pids: aliveOf(daemon, name) });
+  // One whose shim was killed too is known to have ended only at pmd's next slow look, where there are no cgroups.
+  const alive = await eventually(async () => {
+    const running = await Promise.all(counters.map((name) => isRunning(daemon, name)));
+    const found = counters.map((name) => ({ name, pids: aliveOf(daemon, name) }));
+    return running.every(Boolean) && found.every(({ pids }) => pids.length > 0) && found;
+  });
+  for (const { name, pids } of alive) history.add({ type: "wanted", instance: `${name}#0`, count: 1, pids });
   const before = history.lives("mortal");
   await eventually(() => history.lives("mortal") > before);
   await client.stopServices({ selector: { all: true } });
@@ -117,20 +117,20 @@ class Faults {
     await this.#daemon.start();
   }
 
-  #killPump(): void {
+  async #killPump(): Promise<void> {
     const pid = this.#pumpPid();
-    if (pid !== undefined && send(pid, "SIGKILL")) this.pumpKills++;
+    if (pid !== undefined && (await kill(pid))) this.pumpKills++;
   }
 
-  #killRun(whom: readonly ("shim" | "service")[]): void {
+  async #killRun(whom: readonly ("shim" | "service")[]): Promise<void> {
     const found = this.#anyRun();
     if (!found) return;
     const { run, shim, pid } = found;
-    if (whom.includes("shim") && shim !== undefined && send(shim, "SIGKILL")) this.#history.add({ type: "killed", run, what: "shim" });
-    if (!whom.includes("service") || pid === undefined || !send(pid, "SIGKILL")) return;
+    if (whom.includes("shim") && shim !== undefined && (await kill(shim))) this.#history.add({ type: "killed", run, what: "shim" });
+    if (!whom.includes("service") || pid === undefined || !(await kill(pid))) return;
     this.#history.add({ type: "killed", run, what: "service" });
     // Its children with it.
-    if (whom.includes("shim")) for (const child of processesWith(`PM_RUN_ID=${run}`)) send(child, "SIGKILL");
+    if (whom.includes("shim")) for (const child of processesWith(`PM_RUN_ID=${run}`)) await kill(child);
   }
 
   async #pause(pid: number | undefined): Promise<void> {
@@ -163,6 +163,13 @@ class Faults {
       return undefined; // there is none just now
     }
   }
+}
+
+/** Says whether it was there. What was killed looks alive until the kernel comes to it: now it does not any more. */
+async function kill(pid: number): Promise<boolean> {
+  if (!send(pid, "SIGKILL")) return false;
+  await eventually(() => !isAlive(pid));
+  return true;
 }
 
 /** Says whether it was there. */

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { expect, it } from "vitest";
+import { basename, join, resolve } from "node:path";
+import { expect, it, vi } from "vitest";
 import type { RunExit } from "../../src/core/state.ts";
 import { PosixHost } from "../../src/host/posix-host.ts";
 import { listPids, readBootId, readStat, runsShim } from "../../src/host/process-table.ts";
@@ -75,6 +75,30 @@ it.each([
   await eventually(() => readdirSync(spares).length === 0 && findProcesses([spares]).length === 0);
 });
 
+it("the end of a run that has lost its shim is told by its cgroup, and nobody has to look", async ({ skip }) => {
+  await using rig = new HostRig();
+  const host = rig.host("auto");
+  if (!host.cgroups.available) return skip("there are no cgroups");
+  const run = rig.launch("run1", "exec sleep 1000", host);
+  await eventually(() => run.live.pid !== undefined);
+  const shim = await eventually(() => findProcesses([join(rig.runtimeDir, "runs")]).find(({ command }) => command.includes("shim-")));
+  process.kill(shim.pid, "SIGKILL");
+  await eventually(() => {
+    rig.touch("run1");
+    return run.live.shimLost;
+  });
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
+  try {
+    run.live.kill();
+    expect(await run.gone).toMatchObject({ kind: "lost" });
+  } finally {
+    vi.useRealTimers();
+  }
+  for (const end of ["out.eof", "err.eof"]) writeFileSync(join(rig.runtimeDir, "runs", "run1", end), "");
+  host.forget("run1");
+  await eventually(() => run.live.cgroup !== undefined && !existsSync(run.live.cgroup));
+});
+
 /** A host without a pump, on a directory of its own. */
 class HostRig implements AsyncDisposable {
   readonly #dir = makeTempDir();
@@ -126,8 +150,8 @@ class HostRig implements AsyncDisposable {
     await this.#dir[Symbol.asyncDispose]();
   }
 
-  host(): PosixHost {
-    const host = new PosixHost({ runtimeDir: this.runtimeDir, id: "test", cgroups: "off", log: () => undefined });
+  host(cgroups: "auto" | "off" = "off"): PosixHost {
+    const host = new PosixHost({ runtimeDir: this.runtimeDir, id: basename(this.root), cgroups, log: () => undefined });
     this.#hosts.push(host);
     return host;
   }
