@@ -102,6 +102,16 @@ test("the end of a run that began before all others is kept, and the run that ha
   expect(disk.store.listRuns("default", "web", 9).map(({ id }) => id)).toEqual(["c", "alive", "old"]);
 });
 
+test("what ends after the clock was set back is kept, and what ended before goes", () => {
+  using disk = new DiskStore({ retention: { runs: 2 } });
+  for (const id of ["a", "b", "c", "d"]) disk.store.beginRun(run(id));
+  for (const [id, endedAt] of Object.entries({ a: 9000, b: 9001, d: 10, c: 11 })) disk.store.endRun(id, exit({ endedAt }));
+  expect(disk.store.listRuns("default", "web", 9).map(({ id, end }) => [id, end?.endedAt])).toEqual([
+    ["d", 10],
+    ["c", 11],
+  ]);
+});
+
 test("what was queued is written without being asked for", async () => {
   using disk = new DiskStore();
   disk.store.appendEvent(event(1));

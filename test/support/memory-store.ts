@@ -13,6 +13,8 @@ export class MemoryStore implements Store {
   readonly #resting = new Map<string, Resting>();
   /** By id, oldest first. */
   readonly #runs = new Map<string, StoredRun>();
+  /** Ids of runs that have ended, the newest end last. */
+  readonly #ended = new Set<string>();
   readonly #events = new Map<number, StoredEvent>();
 
   constructor({ runsKept = 100 } = {}) {
@@ -36,7 +38,7 @@ export class MemoryStore implements Store {
     if (this.failure) throw storeUnavailable(this.failure);
     const key = serviceKey(namespace, name);
     this.#services.delete(key);
-    for (const run of this.#runsOf(namespace, name)) this.#runs.delete(run.id);
+    for (const { id } of this.#runsOf(namespace, name)) this.#forget(id);
     for (const instance of this.#resting.keys()) if (instance.startsWith(`${key}#`)) this.#resting.delete(instance);
   }
 
@@ -51,6 +53,7 @@ export class MemoryStore implements Store {
 
   beginRun(run: StoredRun): void {
     const end = this.#runs.get(run.id)?.end ?? run.end;
+    if (end) this.#ended.add(run.id);
     this.#runs.set(run.id, copy(end ? { ...run, end } : run));
     if (run.end) this.#forgetOldRuns(run.namespace, run.service);
   }
@@ -59,6 +62,7 @@ export class MemoryStore implements Store {
     const run = this.#runs.get(runId);
     if (!run) return;
     if (!run.end) this.#runs.set(runId, copy({ ...run, end }));
+    this.#ended.add(runId);
     this.#forgetOldRuns(run.namespace, run.service);
   }
 
@@ -106,11 +110,14 @@ export class MemoryStore implements Store {
   }
 
   #forgetOldRuns(namespace: string, service: string): void {
-    const ended = this.#runsOf(namespace, service)
-      .reverse()
-      .filter((run) => run.end);
-    const byEnd = ended.sort((a, b) => (b.end?.endedAt ?? 0) - (a.end?.endedAt ?? 0));
-    for (const run of byEnd.slice(this.#runsKept)) this.#runs.delete(run.id);
+    const ofService = new Set(this.#runsOf(namespace, service).map(({ id }) => id));
+    const newestFirst = [...this.#ended].filter((id) => ofService.has(id)).reverse();
+    for (const id of newestFirst.slice(this.#runsKept)) this.#forget(id);
+  }
+
+  #forget(runId: string): void {
+    this.#runs.delete(runId);
+    this.#ended.delete(runId);
   }
 
   #eventsInOrder(): StoredEvent[] {
