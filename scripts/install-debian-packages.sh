@@ -2,7 +2,7 @@
 # What the tests need of a Debian machine beside Node: a program and its package each. Installs what is missing and nothing else.
 set -eu
 
-programs="nginx:nginx-light curl:curl jq:jq strace:strace python3:python3 ps:procps systemd-analyze:systemd bash:bash busybox:busybox"
+programs="nginx:nginx-light curl:curl jq:jq strace:strace faketime:faketime python3:python3 ps:procps systemd-analyze:systemd bash:bash busybox:busybox"
 
 PATH=$PATH:/usr/sbin:/sbin
 missing=

@@ -92,8 +92,10 @@ export function logService(services: Services, runtimeDir: string): ServiceImpl<
     const since = toWallTime(message?.since);
     const runs = /^(0|-\d+)$/.test(run) ? earlierRuns(message, -Number(run)) : undefined;
     const filter = new LineFilter({ runs: runs ? new Set(runs.map(({ id }) => id)) : run ? new Set([run]) : undefined, grep, regex, ignoreCase });
-    // Nothing of a run was read before it began; of clocks that were corrected meanwhile a little earlier.
-    const begun = runs && Math.min(...runs.map(({ startedAt }) => startedAt)) - clockLeewayMs;
+    // Nothing of a run was read before it began; of clocks that were corrected meanwhile a little earlier, and of one that was set back who knows when.
+    const now = Date.now();
+    const wasSetBack = runs?.some(({ startedAt, end }) => startedAt > (end?.endedAt ?? now) + clockLeewayMs);
+    const begun = runs && !wasSetBack ? Math.min(...runs.map(({ startedAt }) => startedAt)) - clockLeewayMs : undefined;
     const sinceMs = begun === undefined ? since : Math.max(begun, since ?? begun);
     return { filter, sinceMs, [Symbol.dispose]: () => filter.close() };
   }

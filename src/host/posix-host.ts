@@ -276,6 +276,10 @@ class StartingRun implements LiveRun {
     return this.#run?.pid;
   }
 
+  get aliveMs(): number {
+    return this.#run?.aliveMs ?? 0;
+  }
+
   get shimLost(): boolean {
     return this.#run?.shimLost ?? false;
   }

@@ -7,7 +7,7 @@ import type { RunExit } from "../core/state.ts";
 import { failpoint } from "../failpoint.ts";
 import type { LiveRun, RunListener } from "../supervisor/host.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
-import { listPids, readStat } from "./process-table.ts";
+import { ageMs, listPids, readStat } from "./process-table.ts";
 import { type RunSpecFile, wholeLine } from "./run-files.ts";
 import { endRemains, isMember, isShim, isTreeEmpty, killTree, type RunTree, standsAnybodyIn, treePids } from "./run-tree.ts";
 import { tryToSee } from "./shortage.ts";
@@ -42,13 +42,14 @@ export class PosixRun implements LiveRun {
   #shim: number | undefined;
   #shimEnded = false;
   #pid: number | undefined;
+  /** On the monotonic clock; of a run that had ended before this pmd looked it is not known. */
   #spawnedAt: number | undefined;
   #asked: ProcessSpec | undefined;
   #exit: RunExit | undefined;
   #state: "alive" | "orphaned" | "gone" = "alive";
   #watchers: FSWatcher[] = [];
-  #timer: NodeJS.Timeout | undefined;
   #watchesCgroup = false;
+  #timer: NodeJS.Timeout | undefined;
   readonly #drained = Promise.withResolvers<void>();
 
   constructor(directory: string, spec: RunSpecFile, listener: RunListener, go?: number) {
@@ -69,6 +70,10 @@ export class PosixRun implements LiveRun {
 
   get cgroup(): string | undefined {
     return this.#spec.cgroup || undefined;
+  }
+
+  get aliveMs(): number {
+    return this.#spawnedAt === undefined ? 0 : performance.now() - this.#spawnedAt;
   }
 
   /** Its shim is gone while it lives: it runs on, and its exit status will not be known. */
@@ -159,21 +164,29 @@ export class PosixRun implements LiveRun {
     if (shim !== undefined) this.#shimEnded = tryToSee(() => isShim(shim, directory)) === false;
     // A machine may be so busy that a shim has not come to its first word; or pmd died before it was made.
     else if (performance.now() - this.#foundAt > silentShimMs) this.#shimEnded = tryToSee(() => standsAnybodyIn(directory)) === false;
+    // Nobody writes down its end any more.
+    if (this.#shimEnded) this.#watchCgroup();
   }
 
   #lookForProcess(): void {
     if (this.#pid !== undefined) return;
     // It may have ended already, and its number may be another's by now: whoever signals it looks again.
-    // Nobody writes down its end any more.
-    if (this.#shimEnded) this.#watchCgroup();
     const pid = this.#readNumber("pid") ?? this.#findProcess();
     if (pid === undefined) return;
     this.#pid = pid;
-    this.#spawnedAt = performance.now();
+    this.#spawnedAt = this.#adopted ? this.#birthOf(pid) : performance.now();
     this.#listener.spawned(pid);
     const asked = this.#asked;
     this.#asked = undefined;
     if (asked) this.ask(asked);
+  }
+
+  /** On the monotonic clock: what was found knows how old it is. */
+  #birthOf(pid: number): number | undefined {
+    return tryToSee(() => {
+      const stat = isMember(this.#tree(), pid) ? readStat(pid) : undefined;
+      return stat && performance.now() - ageMs(stat);
+    });
   }
 
   /** Somebody has damaged what a shim wrote for an earlier pmd: its child is the service all the same. */
@@ -233,9 +246,9 @@ export class PosixRun implements LiveRun {
     return { kind: "lost", endedAt, uptimeMs: this.#uptimeMs(endedAt), message };
   }
 
-  /** By the monotonic clock where this pmd has seen all of it. */
+  /** By the monotonic clock where this pmd has seen it alive. */
   #uptimeMs(endedAt: number): number {
-    if (!this.#adopted && this.#spawnedAt !== undefined) return performance.now() - this.#spawnedAt;
+    if (this.#spawnedAt !== undefined) return this.aliveMs;
     return Math.max(0, endedAt - this.startedAt);
   }
 
@@ -291,6 +304,13 @@ export class PosixRun implements LiveRun {
     }
   }
 
+  /** The kernel tells there when the last process has gone. */
+  #watchCgroup(): void {
+    if (!this.#spec.cgroup || this.#watchesCgroup) return;
+    this.#watchesCgroup = true;
+    this.#watch(join(this.#spec.cgroup, "cgroup.events"));
+  }
+
   #lookLater(): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
@@ -304,13 +324,6 @@ export class PosixRun implements LiveRun {
     if (this.#exit) return proofLookMs;
     return this.#pid === undefined ? startLookMs : slowLookMs;
   }
-  /** The kernel tells there when the last process has gone. */
-  #watchCgroup(): void {
-    if (!this.#spec.cgroup || this.#watchesCgroup) return;
-    this.#watchesCgroup = true;
-    this.#watch(join(this.#spec.cgroup, "cgroup.events"));
-  }
-
 }
 
 function openGoIfThere(directory: string): number | undefined {

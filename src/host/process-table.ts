@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { isAbsence } from "./shortage.ts";
 
+/** Of what the kernel tells programs, on every machine that Node runs on. */
+const tickMs = 10;
+
 /**
  * What /proc says of processes. Everything is read anew each time: an answer is true only for the moment. Without descriptors to
  * read with there is no answer, but an error.
@@ -21,6 +24,15 @@ export function readStat(pid: number): ProcessStat | undefined {
   const [state, parent, , session, ...rest] = text.slice(text.lastIndexOf(")") + 2).split(" ");
   if (state === "Z" || state === "X") return undefined;
   return { pid, parent: Number(parent), session: Number(session), startTicks: Number(rest[15]) };
+}
+
+/**
+ * For how long it has been there. The kernel counts the ticks of all from the same moment, and this process knows its own age; neither is moved
+ * when the clock is set.
+ */
+export function ageMs({ startTicks }: ProcessStat): number {
+  const own = readStat(process.pid)?.startTicks ?? startTicks;
+  return Math.max(0, (own - startTicks) * tickMs + performance.now());
 }
 
 export function listPids(): number[] {

@@ -70,8 +70,8 @@ class Follower {
   /** Of sources that have gone: they may come back. */
   readonly #pastPlaces: Places = new Map();
   #starts: Map<string, Start> = new Map();
-  /** What a source that appears later has said in an earlier life is not asked for. */
-  #laterStart: Start = { from: "oldest" };
+  /** By both clocks: when it was opened. */
+  #begun: { readonly at: number; readonly now: number } | undefined;
   /** When the line in hand of a source was first seen without its end. */
   readonly #waitingLines = new Map<SourceReader, { place: number; since: number }>();
   #ends = new Map<SourceReader, number>();
@@ -92,13 +92,13 @@ class Follower {
 
   /** Returns the cursor with which to open it again when it is not known yet where to begin. */
   async open(cursor: string | undefined): Promise<string | undefined> {
-    const begun = Date.now();
+    const begun = { at: Date.now(), now: performance.now() };
     const sources = uniqueSources(this.#options.sources());
     const { starts, unfinished } = await findStarts(sources, { ...this.#options, cursor });
     if (unfinished) return unfinished;
     this.#starts = starts;
     this.#updateSources();
-    this.#laterStart = { from: "time", timeMs: begun };
+    this.#begun = begun;
     return undefined;
   }
 
@@ -158,10 +158,20 @@ class Follower {
     for (const [key, source] of wanted) {
       if (this.#readers.has(key)) continue;
       const past = this.#pastPlaces.get(key);
-      const reader = new SourceReader(source, past ? { from: "place", place: past } : (this.#starts.get(key) ?? this.#laterStart));
+      const reader = new SourceReader(source, past ? { from: "place", place: past } : (this.#starts.get(key) ?? this.#laterStart()));
       this.#readers.set(key, reader);
       this.#merge.add(reader);
     }
+  }
+
+  /**
+   * What a source that appears later has said in an earlier life is not asked for. Where the clock was set back meanwhile, what it says now has an
+   * earlier time than the beginning had.
+   */
+  #laterStart(): Start {
+    if (!this.#begun) return { from: "oldest" };
+    const { at, now } = this.#begun;
+    return { from: "time", timeMs: Math.min(at, Date.now() - Math.ceil(performance.now() - now)) };
   }
 
   /** True when a watch begins only now: its sources have to be looked at once more. */

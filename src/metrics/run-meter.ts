@@ -37,13 +37,8 @@ export class RunMeter {
     return look && look.pids.length > 0 ? look : undefined;
   }
 
-  /** `now` is monotonic, `at` the wall clock. */
-  sample(
-    measured: MeasuredInstance,
-    look: Look,
-    usages: ReadonlyMap<number, ProcessUsage>,
-    { now, at }: { now: number; at: number },
-  ): InstanceSample {
+  /** `now` is monotonic. */
+  sample(measured: MeasuredInstance, look: Look, usages: ReadonlyMap<number, ProcessUsage>, now: number): InstanceSample {
     const { cpu, pids } =
       look.cpuMs === undefined ? readTree(look.pids, usages) : { cpu: { kind: "cgroup", ms: look.cpuMs } as const, pids: look.pids.length };
     const percent = this.#before && cpuPercent(this.#before.cpu, cpu, now - this.#before.at);
@@ -56,7 +51,7 @@ export class RunMeter {
       memoryBytes,
       pids,
       ...(this.#openFiles === undefined ? {} : { openFiles: this.#openFiles }),
-      uptimeMs: Math.max(0, at - measured.startedAt),
+      uptimeMs: measured.aliveMs,
       restarts: measured.restarts,
     };
   }

@@ -7,8 +7,8 @@ export interface MeasuredInstance {
   readonly pid: number;
   /** The directory of its cgroup (version 2), where there is one. */
   readonly cgroup: string | undefined;
-  /** Wall clock. */
-  readonly startedAt: number;
+  /** For how long its main process has been there. */
+  readonly aliveMs: number;
   readonly restarts: number;
 }
 

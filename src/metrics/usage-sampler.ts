@@ -113,7 +113,7 @@ export class UsageSampler {
     const looks = this.#lookAtRuns(time.now);
     const alone = looks.flatMap(({ look }) => (look.cpuMs === undefined || look.memoryBytes === undefined ? look.pids : []));
     const usages = await this.#processes.read(alone);
-    const instances = looks.map(({ measured, meter, look }) => meter.sample(measured, look, usages, time));
+    const instances = looks.map(({ measured, meter, look }) => meter.sample(measured, look, usages, time.now));
     const sample = { at: time.at, host, instances };
     this.#newest = { takenAt: time.now, sample };
     this.#record(sample);

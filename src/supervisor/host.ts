@@ -61,6 +61,8 @@ export interface LiveRun {
   /** The main process, once it exists. */
   readonly pid: number | undefined;
   readonly startedAt: number;
+  /** For how long its main process has been there, whatever became of the wall clock meanwhile; 0 while it is not known. */
+  readonly aliveMs: number;
   /** Its shim is gone while it lives: it runs on, and its exit status will not be known. */
   readonly shimLost: boolean;
   /** Resolves when nothing of it is left and everything that it wrote is in the log files. */

@@ -42,7 +42,7 @@ export interface MeasuredRun {
   readonly runId: string;
   readonly pid: number;
   readonly cgroup: string | undefined;
-  readonly startedAt: number;
+  readonly aliveMs: number;
   readonly restarts: number;
 }
 
@@ -166,8 +166,8 @@ export class Instance {
   get measured(): MeasuredRun | undefined {
     const live = this.#run?.live;
     if (live?.pid === undefined) return undefined;
-    const { id, pid, cgroup, startedAt } = live;
-    return { instance: this.name, runId: id, pid, cgroup, startedAt, restarts: this.#model.restarts };
+    const { id, pid, cgroup, aliveMs } = live;
+    return { instance: this.name, runId: id, pid, cgroup, aliveMs, restarts: this.#model.restarts };
   }
 
   view(): InstanceView {
@@ -211,7 +211,7 @@ export class Instance {
 
   #settleMs({ start }: ServiceSpec): number {
     if (!this.#run?.adopted) return start.settleMs;
-    return Math.max(0, start.settleMs - (this.#parts.host.wallTime() - this.#run.live.startedAt));
+    return Math.max(0, start.settleMs - this.#run.live.aliveMs);
   }
 
   #perform(effect: Effect): void {

@@ -195,7 +195,7 @@ test("descriptors go with the processes that they were for, and with the sampler
   expect(countTimers()).toBeLessThanOrEqual(timers);
 });
 
-const defaults: MeasuredInstance = { instance: "default/web#0", runId: "run-1", pid: 0, cgroup: undefined, startedAt: 0, restarts: 3 };
+const defaults: MeasuredInstance = { instance: "default/web#0", runId: "run-1", pid: 0, cgroup: undefined, aliveMs: 0, restarts: 3 };
 
 async function startTree(script: string): Promise<ProcessTree & { runId: string }> {
   const runId = randomUUID();

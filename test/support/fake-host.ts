@@ -67,7 +67,7 @@ export class FakeHost implements Host {
   }
 
   launch(order: LaunchOrder, listener: RunListener): LiveRun {
-    const run = new FakeRun(order, listener, this.wallTime(), this.launched.length + 100);
+    const run = new FakeRun(this, { order, listener, startedAt: this.wallTime(), number: this.launched.length + 100 });
     this.launched.push(run);
     queueMicrotask(() => this.onLaunch(run));
     return run;
@@ -78,7 +78,7 @@ export class FakeHost implements Host {
   }
 
   adopt({ order, startedAt }: FoundRun, listener: RunListener): LiveRun {
-    const run = new FakeRun(order as LaunchOrder, listener, startedAt, this.launched.length + 100);
+    const run = new FakeRun(this, { order: order as LaunchOrder, listener, startedAt, number: this.launched.length + 100 });
     this.launched.push(run);
     queueMicrotask(() => this.onLaunch(run));
     return run;
@@ -102,15 +102,24 @@ export class FakeRun implements LiveRun {
   onAsk: () => void = () => this.end({ status: 143, signal: "SIGTERM" });
   onKill: () => void = () => this.end({ status: 137, signal: "SIGKILL" });
   pid: number | undefined;
+  readonly #host: FakeHost;
   readonly #listener: RunListener;
   readonly #number: number;
 
-  constructor(order: LaunchOrder, listener: RunListener, startedAt: number, number: number) {
+  constructor(
+    host: FakeHost,
+    { order, listener, startedAt, number }: { order: LaunchOrder; listener: RunListener; startedAt: number; number: number },
+  ) {
+    this.#host = host;
     this.id = order.runId;
     this.order = order;
     this.startedAt = startedAt;
     this.#listener = listener;
     this.#number = number;
+  }
+
+  get aliveMs(): number {
+    return this.#host.wallTime() - this.startedAt;
   }
 
   spawn(): void {
