@@ -68,7 +68,7 @@ it("where no process can be made, a start fails and is tried again, and pmd goes
   const history = new History(daemon);
   await client.createService({ name: "mortal", spec: shell(daemon, witnesses.mortal, { restart: restartSoon }) });
   await eventually(() => history.lives("mortal") > 0);
-  const refusal = await refuseForks(daemon.pid);
+  const refusal = await refuse(daemon.pid, ["clone", "clone3", "fork", "vfork"], { error: "EAGAIN" });
   await eventually(async () => {
     const { runs } = await client.getService({ name: "mortal", runHistory: 5 });
     return runs.some(({ exit }) => exit?.cause === 12);
@@ -143,6 +143,44 @@ describe.skipIf(!canMount)("a full disk", () => {
   });
 });
 
+it("a disk that breaks under a log keeps no service waiting; what it did not take is a gap, and when it is whole again the log goes on", async () => {
+  await using daemon = await startDaemon();
+  const client = daemon.client(SupervisorService);
+  const line = "i=0; while :; do i=$((i+1)); echo $i; echo $i >wrote; sleep 0.01; done";
+  await client.createService({ name: "web", spec: shell(daemon, line) });
+  await eventually(() => logOf(daemon, "web").length > 0);
+  const { pumpPid } = await daemon.client(DaemonService).getInfo({});
+  const wrote = () => Number(readFileSync(join(daemon.root, "wrote"), "utf8"));
+  const refusal = await refuse(pumpPid, ["write"], { error: "EIO", path: join(daemon.logDir, "web/out.log") });
+  const before = wrote();
+  await eventually(() => refusal.count > 0 && wrote() > before + 20);
+  await refusal.end();
+  const after = wrote();
+  await eventually(() => Number(logOf(daemon, "web").trimEnd().split("\n").at(-1)) > after);
+  await client.stopServices({ selector: named("web") });
+  expect((await daemon.client(DaemonService).getInfo({})).pumpPid).toBe(pumpPid);
+  const { stdout, stderr } = await daemon.pmctl(["logs", "web", "-n", "all", "--raw"]);
+  const numbers = stdout.trimEnd().split("\n").map(Number);
+  expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+  expect(numbers.length).toBeLessThan(numbers.at(-1) ?? 0);
+  expect(stderr).toMatch(/missing/);
+});
+
+it("a disk that cannot sync the store: a service that would not be remembered is refused, what runs runs on, and then it is taken", async () => {
+  await using daemon = await startDaemon();
+  const client = daemon.client(SupervisorService);
+  await client.createService({ name: "web", spec: shell(daemon, "exec sleep 1000") });
+  const pid = await pidOf(daemon, "web");
+  const refusal = await refuse(daemon.pid, ["fsync", "fdatasync"], { error: "EIO" });
+  await expect(client.createService({ name: "later", spec: shell(daemon, "exec sleep 1000") })).rejects.toThrow(/store/);
+  await refusal.end();
+  await client.createService({ name: "later", spec: shell(daemon, "exec sleep 1000") });
+  await daemon.kill9();
+  await daemon.start();
+  await eventually(async () => (await isRunning(daemon, "later")) && (await isRunning(daemon, "web")));
+  expect(await pidOf(daemon, "web")).toBe(pid);
+});
+
 it("with inotify used up everything goes on, by looking from time to time", async () => {
   // Of a user namespace of its own, so that nobody else on the host is left without.
   const within = ["unshare", "-Ur", "sh", "-c", 'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"', "sh"];
@@ -178,10 +216,11 @@ function limitDescriptors(pid: number, count: number): void {
   execFileSync("prlimit", ["--pid", String(pid), `--nofile=${count}:4096`]);
 }
 
-/** From now until `end`, the kernel refuses to make a process for this one. */
-async function refuseForks(pid: number) {
-  const calls = "clone,clone3,fork,vfork";
-  const strace = spawn("strace", ["-f", "-p", String(pid), "-e", `trace=${calls}`, "-e", `inject=${calls}:error=EAGAIN`], {
+/** From now until `end`, the kernel refuses these calls to this process: all of them, or those on one file. */
+async function refuse(pid: number, calls: readonly string[], { error, path }: { error: string; path?: string }) {
+  const names = calls.join(",");
+  const which = path === undefined ? [] : ["-P", path];
+  const strace = spawn("strace", ["-f", "-p", String(pid), ...which, "-e", `trace=${names}`, "-e", `inject=${names}:error=${error}`], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
@@ -190,6 +229,9 @@ async function refuseForks(pid: number) {
   });
   await eventually(() => said.includes("attached"));
   return {
+    get count() {
+      return said.split("(INJECTED)").length - 1;
+    },
     async end() {
       const ended = once(strace, "exit");
       strace.kill("SIGINT");

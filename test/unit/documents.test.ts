@@ -60,6 +60,24 @@ describe("test/chaos/README.md", () => {
     const missing = rows.filter(([, title = "", path = ""]) => !existsSync(path) || !readFileSync(path, "utf8").includes(title));
     expect(missing.map(([row]) => row)).toEqual([]);
   });
+
+  it("has a test for all that README.md says of what dies, and for nothing else", () => {
+    const promised = firstColumn("README.md");
+    expect(promised.length).toBeGreaterThan(5);
+    expect([...new Set(firstColumn("test/chaos/README.md"))]).toEqual(promised);
+  });
+
+  /** Of the table about what happens if something dies. */
+  function firstColumn(path: string): string[] {
+    const [, table = ""] = /^\| if this dies .*\n\| ---.*\n((?:\|.*\n)+)/m.exec(readFileSync(path, "utf8")) ?? [];
+    return [...table.matchAll(/^\| ([^|]+) \|/gm)].map(([, cell = ""]) => cell);
+  }
+});
+
+describe("examples/systemd/pmd.service", () => {
+  it("ends pmd alone, and not what pmd has started", () => {
+    expect(readFileSync("examples/systemd/pmd.service", "utf8")).toMatch(/^KillMode=process$/m);
+  });
 });
 
 describe.each(documents)("%s", (path) => {
