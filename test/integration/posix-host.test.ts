@@ -10,6 +10,7 @@ import { standsAnybodyIn } from "../../src/host/run-tree.ts";
 import type { LaunchOrder, LiveRun } from "../../src/supervisor/host.ts";
 import { eventually } from "../support/eventually.ts";
 import { findProcesses } from "../support/find-processes.ts";
+import { isAlive } from "../support/specs.ts";
 import { plainSpec } from "../support/supervised.ts";
 import { makeTempDir } from "../support/temp-dir.ts";
 
@@ -83,10 +84,10 @@ it("the end of a run that has lost its shim is told by its cgroup, and nobody ha
   await eventually(() => run.live.pid !== undefined);
   const shim = await eventually(() => findProcesses([join(rig.runtimeDir, "runs")]).find(({ command }) => command.includes("shim-")));
   process.kill(shim.pid, "SIGKILL");
-  await eventually(() => {
-    rig.touch("run1");
-    return run.live.shimLost;
-  });
+  await eventually(() => !isAlive(shim.pid));
+  // Once, so that nothing of it is left to stir when the run ends.
+  rig.touch("run1");
+  await eventually(() => run.live.shimLost);
   vi.useFakeTimers({ toFake: ["setTimeout"] });
   try {
     run.live.kill();
