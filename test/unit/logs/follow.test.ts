@@ -114,6 +114,20 @@ test("a source that appears later is followed, without what it said in an earlie
   expect(await follower.take(1)).toEqual(["hello"]);
 });
 
+test("a source that appears after the clock was set back is given from its beginning", async () => {
+  await using dir = makeTempDir();
+  const first = new LogWriter(dir.path, { instance: "default/web#0" });
+  const second = new LogWriter(dir.path, { instance: "default/web#1" });
+  using clock = vi.spyOn(Date, "now").mockReturnValue(2_000_000_000);
+  const sources = [first.source];
+  await using follower = startFollowing({ sources: () => sources });
+  await follower.untilCaughtUp();
+  clock.mockReturnValue(1_000_000_000);
+  second.write("hello\n");
+  sources.push(second.source);
+  expect(await follower.take(1)).toEqual(["hello"]);
+});
+
 test("a file that is written for the first time while it is followed is given from its beginning", async () => {
   await using dir = makeTempDir();
   const writer = new LogWriter(`${dir.path}/not/yet/there`);
