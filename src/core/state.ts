@@ -10,6 +10,8 @@ export interface RunExit {
   readonly endedAt: number;
   readonly uptimeMs: number;
   readonly kind: "ended" | "lost" | "spawn-failed";
+  /** So many of its processes the kernel has killed for want of memory; absent where the host cannot say. */
+  readonly oomKills?: number;
   /** Why it never ran, or why its end is not known. */
   readonly message?: string;
 }

@@ -57,6 +57,12 @@ export function isPopulated(path: string): boolean {
   return readLines(join(path, "cgroup.events")).includes("populated 1");
 }
 
+/** Of its processes and those of the groups below it, over its whole life. Undefined where the memory controller is off. */
+export function countOomKills(path: string): number | undefined {
+  const [, count] = /^oom_kill (\d+)$/m.exec(readLines(join(path, "memory.events")).join("\n")) ?? [];
+  return count === undefined ? undefined : Number(count);
+}
+
 export function killCgroup(path: string): void {
   try {
     writeFileSync(join(path, "cgroup.kill"), "1");

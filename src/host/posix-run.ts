@@ -6,6 +6,7 @@ import { commandArgv, type ProcessSpec } from "../core/spec.ts";
 import type { RunExit } from "../core/state.ts";
 import { failpoint } from "../failpoint.ts";
 import type { LiveRun, RunListener } from "../supervisor/host.ts";
+import { countOomKills } from "./cgroup.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
 import { ageMs, listPids, readStat } from "./process-table.ts";
 import { type RunSpecFile, wholeLine } from "./run-files.ts";
@@ -236,8 +237,14 @@ export class PosixRun implements LiveRun {
     const uptimeMs = this.#uptimeMs(endedAt);
     const started = this.#readNumber("pid") !== undefined;
     const signal = signalOf(status);
-    if (started) return { kind: "ended", status, endedAt, uptimeMs, ...(signal && { signal }) };
+    if (started) return { kind: "ended", status, endedAt, uptimeMs, ...(signal && { signal }), ...this.#oomKills() };
     return { kind: "spawn-failed", status, endedAt, uptimeMs, message: `its shell could not set it up (exit ${status}); its stderr says why` };
+  }
+
+  #oomKills(): Pick<RunExit, "oomKills"> {
+    const { cgroup } = this.#spec;
+    const oomKills = cgroup === "" ? undefined : tryToSee(() => countOomKills(cgroup));
+    return oomKills === undefined ? {} : { oomKills };
   }
 
   #lost(): RunExit {

@@ -6,6 +6,8 @@ export interface InstanceFacts {
   /** Of its run. */
   readonly startedAt?: number;
   readonly crashLoopSince?: number;
+  /** When the last run ended, if that was for want of memory. */
+  readonly oomKilledAt?: number;
   readonly stale: boolean;
   readonly adopted: boolean;
   readonly shimLost: boolean;
@@ -13,9 +15,10 @@ export interface InstanceFacts {
 }
 
 export function conditionsOf(facts: InstanceFacts): ConditionView[] {
-  const { stateSince, startedAt = stateSince, crashLoopSince, survivors } = facts;
+  const { stateSince, startedAt = stateSince, crashLoopSince, oomKilledAt, survivors } = facts;
   const conditions: (ConditionView | false)[] = [
     crashLoopSince !== undefined && { type: "crash_loop", message: "ended five times within five minutes", since: crashLoopSince },
+    oomKilledAt !== undefined && { type: "oom_killed", message: "the kernel killed its last run for want of memory", since: oomKilledAt },
     facts.stale && { type: "config_stale", message: "runs from an older spec: restart it", since: startedAt },
     facts.adopted && { type: "adopted", message: "was started by an earlier pmd", since: startedAt },
     facts.shimLost && { type: "shim_lost", message: "its exit status will not be known: its shim was killed", since: stateSince },

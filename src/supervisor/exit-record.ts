@@ -3,22 +3,30 @@ import type { ExitCause, StoredExit } from "./store.ts";
 
 /** What is kept of an end. A status above 128 is a signal: the shell cannot tell it from a program that exits with that number. */
 export function exitRecord(exit: RunExit, cause: EndCause | undefined, peakMemoryBytes: number): StoredExit {
-  const { kind, status, signal, endedAt, uptimeMs, message = "" } = exit;
+  const { status, signal, endedAt, uptimeMs } = exit;
   return {
-    cause: causeOf(kind, cause, signal),
+    cause: causeOf(exit, cause),
     endedAt,
     uptimeMs,
     peakMemoryBytes,
     lastLines: [],
-    message,
+    message: messageOf(exit),
     ...(signal ? { signal } : status !== undefined && { code: status }),
   };
 }
 
-function causeOf(kind: RunExit["kind"], cause: EndCause | undefined, signal: string | undefined): ExitCause {
+function causeOf({ kind, signal, oomKills = 0 }: RunExit, cause: EndCause | undefined): ExitCause {
   if (kind === "spawn-failed") return cause ?? "spawn_failed";
   if (kind === "lost") return cause ?? "lost";
-  return cause ?? (signal ? "signalled" : "exited");
+  if (cause) return cause;
+  if (signal === "SIGKILL" && oomKills > 0) return "oom";
+  return signal ? "signalled" : "exited";
+}
+
+/** A child that the kernel has taken may be why the main process gave up. */
+function messageOf({ message = "", oomKills = 0 }: RunExit): string {
+  if (message !== "" || oomKills === 0) return message;
+  return `the kernel killed ${oomKills === 1 ? "one of its processes" : `${oomKills} of its processes`} for want of memory`;
 }
 
 /** In words, as in "web#0 exited with code 3". */
@@ -35,11 +43,12 @@ export function describeExit({ cause, code, signal, message }: StoredExit): stri
       return `was not up in time (${how})`;
     case "lost":
       return `was lost: ${message}`;
+    case "oom":
+      return `ran out of memory (${how})`;
     case "exited":
     case "signalled":
     case "unhealthy":
     case "memory_limit":
-    case "oom":
     case "overtime":
     case "ttl":
     case "dependency":

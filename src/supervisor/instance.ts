@@ -357,6 +357,7 @@ export class Instance {
       shimLost: run?.live.shimLost ?? false,
       survivors: state.phase === "stopping" && state.kills > 1 ? this.survivors() : [],
       ...(looping && this.#crashLoopSince !== undefined && { crashLoopSince: this.#crashLoopSince }),
+      ...(this.#lastExit?.cause === "oom" && { oomKilledAt: this.#lastExit.endedAt }),
       ...(run && { startedAt: run.live.startedAt }),
     };
   }

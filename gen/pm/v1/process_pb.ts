@@ -577,7 +577,8 @@ export type ExitRecord = Message<"pm.v1.ExitRecord"> & {
   lastLines: string[];
 
   /**
-   * A sentence, where the code alone does not tell: why it could not be started, or what was found.
+   * A sentence, where the code alone does not tell: why it could not be started, what was found, or
+   * that processes of it were killed for want of memory.
    *
    * @generated from field: string message = 8;
    */
@@ -654,7 +655,8 @@ export const ExitRecord_Cause = {
   MEMORY_LIMIT: 7,
 
   /**
-   * The kernel ran out of memory and chose it.
+   * The kernel killed it for want of memory: of the host, or of a control group that it is in. Where the memory controller is not on for its
+   * own group pmd cannot tell, and says SIGNALLED.
    *
    * @generated from enum value: CAUSE_OOM = 8;
    */

@@ -612,7 +612,7 @@ export const Condition_Type = {
   CRASH_LOOP: 1,
 
   /**
-   * The kernel killed it because memory ran out.
+   * The kernel killed its last run for want of memory.
    *
    * @generated from enum value: TYPE_OOM_KILLED = 2;
    */

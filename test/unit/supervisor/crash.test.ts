@@ -25,6 +25,25 @@ describe("an instance that ends by itself", () => {
     expect([supervisor.services.get("web").view().state, host.launched.length, host.alive.length]).toEqual(["running", 2, 1]);
   });
 
+  it("by SIGKILL, and had a process killed for want of memory, is shown to have ended by that until it ends otherwise", async () => {
+    const { supervisor, host } = await withWeb();
+    const view = () => supervisor.services.get("web").view();
+    host.newest.end({ status: 137, signal: "SIGKILL", oomKills: 1 });
+    await host.pass(1500);
+    const conditions = [{ type: "oom_killed" }];
+    expect(view()).toMatchObject({ state: "running", conditions, instances: [{ lastExit: { cause: "oom", signal: "SIGKILL" } }] });
+    host.newest.end({ status: 137, signal: "SIGKILL", oomKills: 0 });
+    await host.pass(2500);
+    expect(view()).toMatchObject({ state: "running", conditions: [], instances: [{ lastExit: { cause: "signalled", message: "" } }] });
+  });
+
+  it("with a code, after a child of it was killed for want of memory, has exited, and the message tells of the child", async () => {
+    const { supervisor, host } = await withWeb();
+    host.newest.end({ status: 3, oomKills: 2 });
+    const message = "the kernel killed 2 of its processes for want of memory";
+    expect(supervisor.services.get("web").view().instances[0]?.lastExit).toMatchObject({ cause: "exited", code: 3, message });
+  });
+
   it("five times within five minutes is called a crash loop, and goes on", async () => {
     const { supervisor, host, eventTypes } = supervised();
     host.onLaunch = (run) => {
