@@ -3,6 +3,7 @@
 //
 //   ok NAME SECONDS     the chapter has come to its end
 //   failed NAME         it has not; `| ` and what is known of it on the lines that follow
+//   + ...               what it does now
 //   cut                 the power is to fail now
 //   off                 nothing follows
 import { execFileSync } from "node:child_process";

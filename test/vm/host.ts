@@ -46,6 +46,7 @@ export class Host {
       writeFileSync(`${unit}.d/story.conf`, `[Service]\n${dropIn}\n`);
       this.run("systemctl", "daemon-reload");
     }
+    console.log(`+ ${Math.round(performance.now() / 1000)} s  systemctl start pmd`);
     this.run("systemctl", "start", "pmd");
     await this.eventually(() => this.info());
   }
@@ -58,6 +59,7 @@ export class Host {
   }
 
   tryPmctl(...args: string[]): Promise<Outcome> {
+    console.log(`+ ${Math.round(performance.now() / 1000)} s  pmctl ${args.join(" ")}`);
     return runProgram(["pmctl", ...args], { timeoutMs: patienceMs, cwd: "/" });
   }
 

@@ -1,4 +1,5 @@
-// npm run vm [-- STORY...]: the faults that need a machine of their own. The last line says how it went.
+// npm run vm [-- STORY...] [--steps]: the faults that need a machine of their own, and with --steps what is done meanwhile. The last line says how
+// it went.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
@@ -13,7 +14,9 @@ const builder = "test/vm/build-image.sh";
 /** What the machine has of this folder. */
 const carried = ["dist", "package.json", "examples/systemd", "test/vm", "test/support"];
 
-const chosen = choose(process.argv.slice(2));
+const words = process.argv.slice(2);
+const showSteps = words.includes("--steps");
+const chosen = choose(words.filter((word) => word !== "--steps"));
 execFileSync("scripts/install-debian-packages.sh", ["vm"], { stdio: "inherit" });
 const image = prepareImage();
 await using dir = makeTempDir();
@@ -66,6 +69,7 @@ async function boot(told: readonly Story[], number: number): Promise<void> {
     if (story) untold.delete(name);
     if (word === "ok" && story) console.log(`ok      ${name}: ${story.title} (${seconds} s)`);
     else if (word === "failed" && story) console.log(`FAILED  ${name}: ${story.title}`);
+    else if (word === "+" && showSteps) console.log(`          ${line}`);
     else if (word === "|") console.log(`        ${line.slice(2)}`);
   }
   // All but the last chapter of a story may end by the machine going off.

@@ -27,10 +27,9 @@ export const powerLoss: Story = {
           notes.note(JSON.stringify(answered));
         }
       };
-      const failed = work().catch((error) => error);
+      // It is still at it when the power fails.
+      void work();
       await host.eventually(() => answered.length >= 3);
-      host.run("systemctl", "--no-block", "kill", "--signal=KILL", "pmd");
-      await host.eventually(() => answered.length >= 5 || failed);
     },
     async (host) => {
       const answered: string[] = JSON.parse(host.device("notes").readNote());
