@@ -7,9 +7,11 @@ import { parseDuration } from "../../src/core/duration.ts";
 import { parseSize } from "../../src/core/size.ts";
 import { pickLogSettings } from "../../src/core/spec.ts";
 import { machineTable } from "../support/machine-table.ts";
+import { stories } from "../vm/stories.ts";
 
 const documents = [
   ...readdirSync(".").filter((name) => name.endsWith(".md")),
+  "test/vm/README.md",
   ...readdirSync("examples").map((name) => join("examples", name, "README.md")),
 ];
 
@@ -77,6 +79,13 @@ describe("test/chaos/README.md", () => {
 describe("examples/systemd/pmd.service", () => {
   it("ends pmd alone, and not what pmd has started", () => {
     expect(readFileSync("examples/systemd/pmd.service", "utf8")).toMatch(/^KillMode=process$/m);
+  });
+});
+
+describe("test/vm/README.md", () => {
+  it("has every story, and no other", () => {
+    const rows = [...readFileSync("test/vm/README.md", "utf8").matchAll(/^\| `([^`]+)` \|/gm)];
+    expect(rows.map(([, name]) => name).sort()).toEqual(stories.map(({ name }) => name).sort());
   });
 });
 
