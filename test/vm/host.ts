@@ -39,6 +39,12 @@ export class Host {
     this.run("systemctl", "set-environment", "NODE_COMPILE_CACHE=/run/compiled");
   }
 
+  /** What pmd finds in its file: a line for the shell by the name of its service. None is started again by itself. */
+  define(services: Readonly<Record<string, string>>): void {
+    const specs = Object.entries(services).map(([name, shell]) => [name, { process: { command: { shell } }, restart: { policy: "never" } }]);
+    writeFileSync("/etc/pmd/pm.yaml", JSON.stringify({ version: 1, services: Object.fromEntries(specs) }));
+  }
+
   /** `dropIn`: lines for the section Service of its unit. */
   async startPmd(dropIn = ""): Promise<void> {
     if (dropIn !== "") {

@@ -9,10 +9,13 @@ export const oom: Story = {
   title: "a service that the kernel kills for want of memory is said to have ended by that, and nobody else is hurt",
   boots: [
     async (host) => {
+      host.define({
+        other: "exec sleep 100000",
+        hungry: "until [ -e /run/eat ]; do sleep 1; done; exec tail /dev/zero",
+        parent: "until [ -e /run/eat ]; do sleep 1; done; tail /dev/zero; exit 3",
+      });
       await host.startPmd(inRootGroup);
-      const other = await host.start("other", "exec sleep 100000");
-      const hungry = await host.start("hungry", "until [ -e /run/eat ]; do sleep 1; done; exec tail /dev/zero", "--restart", "never");
-      const parent = await host.start("parent", "until [ -e /run/eat ]; do sleep 1; done; tail /dev/zero; exit 3", "--restart", "never");
+      const [other, hungry, parent] = [await pidOf("other"), await pidOf("hungry"), await pidOf("parent")];
       for (const pid of [hungry, parent]) withControllers(cgroupOf(pid), { "memory.max": "30M", "memory.oom.group": "0" });
       writeFileSync("/run/eat", "");
 
@@ -33,6 +36,10 @@ export const oom: Story = {
       assert.match(child.message ?? "", /memory/);
       assert.ok(isInTable(other));
       assert.notEqual(host.pmdPid, 0);
+
+      function pidOf(name: string): Promise<number> {
+        return host.eventually(() => host.pid(name));
+      }
     },
   ],
 };
