@@ -15,6 +15,7 @@ import { endRemains, waitUntil } from "./run-tree.ts";
 import { shimOrderText } from "./shim-order.ts";
 import { isShortage, tryToSee } from "./shortage.ts";
 import { SpareRuns } from "./spare-runs.ts";
+import { Turns } from "./turns.ts";
 
 /** systemd gives services the same: programs that select(2) break above it, and those that need more raise it themselves up to the hard limit. */
 const softOpenFiles = 1024;
@@ -42,6 +43,7 @@ export class PosixHost implements Host {
   readonly #spares: SpareRuns;
   readonly #log: HostSettings["log"];
   readonly #runs = new Map<string, PosixRun>();
+  readonly #turns = new Turns();
 
   constructor({ id, cgroups, log, ...settings }: HostSettings) {
     this.#log = log;
@@ -125,10 +127,10 @@ export class PosixHost implements Host {
       });
       return run;
     }
-    const posixRun = new PosixRun(directory, spec, listener);
+    const posixRun = new PosixRun(directory, spec, { listener, turns: this.#turns });
     this.#runs.set(order.runId, posixRun);
     run.become(posixRun);
-    setImmediate(() => posixRun.look());
+    posixRun.lookSoon();
     return run;
   }
 
@@ -184,11 +186,11 @@ export class PosixHost implements Host {
     failpoint("start.published");
     writeSync(spare.go, "go\n");
     failpoint("start.told");
-    const run = new PosixRun(directory, spec, listener, spare.go);
+    const run = new PosixRun(directory, spec, { listener, turns: this.#turns, go: spare.go });
     this.#runs.set(order.runId, run);
     starting.become(run);
     // The process may have come before the watch did.
-    setImmediate(() => run.look());
+    run.lookSoon();
   }
 
   #specFile({ stdoutPath, stderrPath, ...order }: LaunchOrder, cgroup: string, startedAt: number): RunSpecFile {

@@ -13,6 +13,7 @@ import { type RunSpecFile, wholeLine } from "./run-files.ts";
 import { endRemains, isMember, isShim, isTreeEmpty, killTree, type RunTree, standsAnybodyIn, treePids } from "./run-tree.ts";
 import { tryToSee } from "./shortage.ts";
 import { openGo } from "./spare-runs.ts";
+import type { Turns } from "./turns.ts";
 
 // One run, from the moment its directory is published until nothing of it is left. What is true is what the directory and /proc say;
 // this object only looks, whenever something stirs there, and tells its listener each fact once:
@@ -29,6 +30,13 @@ const proofLookMs = 10;
 const startLookMs = 100;
 /** If there is no word of a shim by then, it is asked whether there is one at all. */
 const silentShimMs = 2000;
+
+export interface RunParts {
+  readonly listener: RunListener;
+  readonly turns: Turns;
+  /** The open FIFO of a run that this pmd has started. */
+  readonly go?: number;
+}
 
 export class PosixRun implements LiveRun {
   readonly id: string;
@@ -52,13 +60,19 @@ export class PosixRun implements LiveRun {
   #watchesCgroup = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #drained = Promise.withResolvers<void>();
+  readonly #turns: Turns;
+  #closed = false;
+  readonly #lookNow = (): void => {
+    if (!this.#closed) this.look();
+  };
 
-  constructor(directory: string, spec: RunSpecFile, listener: RunListener, go?: number) {
+  constructor(directory: string, spec: RunSpecFile, { listener, turns, go }: RunParts) {
     this.id = spec.runId;
     this.startedAt = spec.startedAt;
     this.directory = directory;
     this.#spec = spec;
     this.#listener = listener;
+    this.#turns = turns;
     this.#adopted = go === undefined;
     this.#go = go ?? openGoIfThere(directory);
     this.#watch(directory);
@@ -87,6 +101,11 @@ export class PosixRun implements LiveRun {
       this.#asked = process;
       return;
     }
+    this.#turns.soon(() => this.#ask(process));
+  }
+
+  #ask(process: ProcessSpec): void {
+    if (this.#state === "gone") return;
     if (this.#state === "orphaned") return this.#sendToRest(process.stop.signal);
     const command = process.stop.command;
     if (!command) return this.#send(process.stop.signal, "group");
@@ -135,6 +154,11 @@ export class PosixRun implements LiveRun {
     return this.#drained.promise;
   }
 
+  /** Of all that stirs at once it looks once. */
+  lookSoon(): void {
+    this.#turns.soon(this.#lookNow);
+  }
+
   /** Looks at what there is and tells what is new. */
   look(): void {
     if (this.#state === "gone") return this.#lookForLastWord();
@@ -145,6 +169,7 @@ export class PosixRun implements LiveRun {
   }
 
   close(): void {
+    this.#closed = true;
     this.#closeGo();
     clearTimeout(this.#timer);
     for (const watcher of this.#watchers.splice(0)) watcher.close();
@@ -303,7 +328,7 @@ export class PosixRun implements LiveRun {
 
   #watch(path: string): void {
     try {
-      const watcher = watch(path, { persistent: false }, () => this.look());
+      const watcher = watch(path, { persistent: false }, () => this.lookSoon());
       watcher.on("error", () => watcher.close());
       this.#watchers.push(watcher);
     } catch {
