@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readKernelFile } from "../kernel-file.ts";
 import { isAbsence } from "./shortage.ts";
 
 // Membership and killing need no controller, only a cgroup2 mount that can be written to; it is looked up, because on hybrid hosts it is not
@@ -100,7 +101,7 @@ export function subgroups(path: string): string[] {
 
 function readLines(path: string): string[] {
   try {
-    return readFileSync(path, "latin1").split("\n").filter(Boolean);
+    return readKernelFile(path).split("\n").filter(Boolean);
   } catch (error) {
     if (!isAbsence(error)) throw error;
     return [];

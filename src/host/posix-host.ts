@@ -163,7 +163,10 @@ export class PosixHost implements Host {
   async close(): Promise<void> {
     for (const run of this.#runs.values()) run.close();
     await this.#spares.close();
-    if (this.cgroups.available) removeEmptyCgroup(this.cgroups.root);
+    if (!this.cgroups.available) return;
+    // Of a run whose end has not been stored yet, the directory stays for the next pmd.
+    for (const group of subgroups(this.cgroups.root)) removeEmptyCgroup(group);
+    removeEmptyCgroup(this.cgroups.root);
   }
 
   async #start(order: LaunchOrder, starting: StartingRun, listener: RunListener): Promise<void> {

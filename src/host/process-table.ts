@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readKernelFile } from "../kernel-file.ts";
 import { isAbsence } from "./shortage.ts";
 
 /** Of what the kernel tells programs, on every machine that Node runs on. */
@@ -89,7 +90,7 @@ export function readBootId(): string {
 
 function readProc(pid: number, file: string): string | undefined {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, "latin1");
+    return readKernelFile(`/proc/${pid}/${file}`);
   } catch (error) {
     if (!isAbsence(error)) throw error;
     return undefined;

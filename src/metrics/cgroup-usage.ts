@@ -12,9 +12,9 @@ export interface CgroupUsage {
 
 /** Undefined when it is gone, or no cgroup of version 2. */
 export function readCgroup(path: string, hasMemory: boolean): CgroupUsage | undefined {
-  const cpu = /^usage_usec (\d+)/.exec(readFile(join(path, "cpu.stat")) ?? "")?.[1];
+  const cpu = /^usage_usec (\d+)/.exec(readFile(`${path}/cpu.stat`) ?? "")?.[1];
   if (cpu === undefined) return undefined;
-  const memory = hasMemory ? readFile(join(path, "memory.current")) : undefined;
+  const memory = hasMemory ? readFile(`${path}/memory.current`) : undefined;
   const usage = { cpuMs: Number(cpu) / 1000, pids: readPids(path) };
   return memory === undefined ? usage : { ...usage, memoryBytes: Number(memory) };
 }
@@ -30,8 +30,8 @@ export function readPeakMemory(path: string): number {
 
 /** With those of the groups that a service has made below its own. */
 function readPids(path: string): number[] {
-  const pids = (readFile(join(path, "cgroup.procs")) ?? "").split("\n").filter(Boolean).map(Number);
-  const hasGroups = /^nr_descendants [1-9]/.test(readFile(join(path, "cgroup.stat")) ?? "");
+  const pids = (readFile(`${path}/cgroup.procs`) ?? "").split("\n").filter(Boolean).map(Number);
+  const hasGroups = /^nr_descendants [1-9]/.test(readFile(`${path}/cgroup.stat`) ?? "");
   return hasGroups ? [...pids, ...subgroups(path).flatMap(readPids)] : pids;
 }
 

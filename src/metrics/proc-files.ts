@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
+import { readKernelFile } from "../kernel-file.ts";
 
 /** What pidusage does not tell of a process. */
 export interface ProcStat {
@@ -58,7 +59,7 @@ function hasEnded(error: unknown): boolean {
 /** Undefined when it is not there or may not be read. */
 export function readFile(path: string): string | undefined {
   try {
-    return readFileSync(path, "latin1");
+    return readKernelFile(path);
   } catch {
     return undefined; // a process may end, and its cgroup go, between any two looks
   }

@@ -6,6 +6,7 @@ import { setTimeout as passTime } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { DaemonService } from "../../gen/pm/v1/daemon_service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
+import { listPids, readStat, runsShim } from "../../src/host/process-table.ts";
 import { startDaemon, TestDaemon } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { History, witnesses } from "../support/history.ts";
@@ -68,7 +69,9 @@ it("where no process can be made, a start fails and is tried again, and pmd goes
   const history = new History(daemon);
   await client.createService({ name: "mortal", spec: shell(daemon, witnesses.mortal, { restart: restartSoon }) });
   await eventually(() => history.lives("mortal") > 0);
-  const refusal = await refuse(daemon.pid, ["clone", "clone3", "fork", "vfork"], { error: "EAGAIN" });
+  // The shell that makes shims ends when it cannot fork, and pmd cannot make another.
+  const makers = listPids().filter((pid) => readStat(pid)?.parent === daemon.pid && runsShim(pid));
+  const refusal = await refuse([daemon.pid, ...makers], ["clone", "clone3", "fork", "vfork"], { error: "EAGAIN" });
   await eventually(async () => {
     const { runs } = await client.getService({ name: "mortal", runHistory: 5 });
     return runs.some(({ exit }) => exit?.cause === 12);
@@ -151,7 +154,7 @@ it("a disk that breaks under a log keeps no service waiting; what it did not tak
   await eventually(() => logOf(daemon, "web").length > 0);
   const { pumpPid } = await daemon.client(DaemonService).getInfo({});
   const wrote = () => Number(readFileSync(join(daemon.root, "wrote"), "utf8"));
-  const refusal = await refuse(pumpPid, ["write"], { error: "EIO", path: join(daemon.logDir, "web/out.log") });
+  const refusal = await refuse([pumpPid], ["write"], { error: "EIO", path: join(daemon.logDir, "web/out.log") });
   const before = wrote();
   await eventually(() => refusal.count > 0 && wrote() > before + 20);
   await refusal.end();
@@ -171,7 +174,7 @@ it("a disk that cannot sync the store: a service that would not be remembered is
   const client = daemon.client(SupervisorService);
   await client.createService({ name: "web", spec: shell(daemon, "exec sleep 1000") });
   const pid = await pidOf(daemon, "web");
-  const refusal = await refuse(daemon.pid, ["fsync", "fdatasync"], { error: "EIO" });
+  const refusal = await refuse([daemon.pid], ["fsync", "fdatasync"], { error: "EIO" });
   await expect(client.createService({ name: "later", spec: shell(daemon, "exec sleep 1000") })).rejects.toThrow(/store/);
   await refusal.end();
   await client.createService({ name: "later", spec: shell(daemon, "exec sleep 1000") });
@@ -217,17 +220,18 @@ function limitDescriptors(pid: number, count: number): void {
 }
 
 /** From now until `end`, the kernel refuses these calls to this process: all of them, or those on one file. */
-async function refuse(pid: number, calls: readonly string[], { error, path }: { error: string; path?: string }) {
+async function refuse(pids: readonly number[], calls: readonly string[], { error, path }: { error: string; path?: string }) {
   const names = calls.join(",");
   const which = path === undefined ? [] : ["-P", path];
-  const strace = spawn("strace", ["-f", "-p", String(pid), ...which, "-e", `trace=${names}`, "-e", `inject=${names}:error=${error}`], {
+  const whom = pids.flatMap((pid) => ["-p", String(pid)]);
+  const strace = spawn("strace", ["-f", ...whom, ...which, "-e", `trace=${names}`, "-e", `inject=${names}:error=${error}`], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
   strace.stderr.setEncoding("utf8").on("data", (text) => {
     said += text;
   });
-  await eventually(() => said.includes("attached"));
+  await eventually(() => pids.every((pid) => said.includes(`Process ${pid} attached`)));
   return {
     get count() {
       return said.split("(INJECTED)").length - 1;
