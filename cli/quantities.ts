@@ -57,6 +57,13 @@ export function parseTime(text: string, now: number): number {
   throw usageError(`${JSON.stringify(text)} is not a time: say how long ago (10m, 2h30m) or when (2026-11-21T10:00:00Z, "2026-11-21 10:00")`);
 }
 
+/** `3000`, `3000-3003`, `auto:5000-5100`. */
+export function parsePort(text: string): { first: number; last: number; auto: boolean } {
+  const [, auto, first = "", last = first] = /^(auto:)?(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];
+  if (first === "") throw usageError(`${JSON.stringify(text)} is no port: write it like 3000, 3000-3003 or auto:5000-5100`);
+  return { first: Number(first), last: Number(last), auto: auto !== undefined };
+}
+
 export function parseCount(text: string, most = 4_294_967_295): number {
   if (!/^\d{1,10}$/.test(text) || Number(text) > most) throw usageError(`${JSON.stringify(text)} is not a number from 0 to ${most}`);
   return Number(text);

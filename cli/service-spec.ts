@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { EnvironmentSchema, LogSpecSchema, StopSpecSchema } from "../gen/pm/v1/process_pb.ts";
+import type { EnvironmentSchema, LogSpecSchema, PortSpecSchema, StopSpecSchema } from "../gen/pm/v1/process_pb.ts";
 import { RestartPolicy_Mode as RestartMode, type RestartPolicySchema, type ServiceSpecSchema } from "../gen/pm/v1/service_pb.ts";
 import { usageError } from "./failure.ts";
 import { type Program, resolveProgram } from "./program-path.ts";
@@ -25,6 +25,7 @@ export interface SpecOptions {
   readonly stdout?: string;
   readonly stderr?: string;
   readonly rotateSize?: number;
+  readonly port?: MessageInitShape<typeof PortSpecSchema>;
 }
 
 interface Caller {
@@ -46,6 +47,7 @@ export function serviceSpec(name: string, program: Program, options: SpecOptions
       environment: environment(options, env, absolute),
       stop: stopSpec(options),
       logs: logSpec(options, absolute),
+      ...(options.port && { port: options.port }),
     },
     ...(options.instances !== undefined && { instances: options.instances }),
     ...(!options.autostart && { autostart: false }),

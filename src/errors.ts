@@ -20,6 +20,7 @@ export const reasons = [
   "STORE_UNAVAILABLE",
   "PUMP_UNAVAILABLE",
   "RELOAD_FAILED",
+  "PORT_IN_USE",
 ] as const;
 export type Reason = (typeof reasons)[number];
 
@@ -137,6 +138,12 @@ export function noReloadMethod(name: string): PmError {
 
 export function pathInUse(path: string, owner: string): PmError {
   return new PmError("PATH_IN_USE", `${path} is written by ${owner} already: give each its own file`, { metadata: { path, owner } });
+}
+
+export function portInUse(port: number, owner: string): PmError {
+  return new PmError("PORT_IN_USE", `port ${port} belongs to ${owner} already: give each its own, or one of them a range with auto`, {
+    metadata: { port: String(port), owner },
+  });
 }
 
 export function generationMismatch(name: string, expected: number, actual: number): PmError {

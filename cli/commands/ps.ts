@@ -97,12 +97,19 @@ function columnsOf(
     { title: "STATE", cell: ({ status }) => stateWord(status?.state ?? 0), color: ({ status }) => stateColor(status?.state ?? 0) },
     { title: "READY", cell: ({ status }) => `${status?.instancesReady ?? 0}/${status?.instancesDesired ?? 0}` },
     { title: "PID", cell: (service) => livePids(instancesOf(service)).join(" ") || "-", shrinkTo: 8 },
+    ...(services.some((service) => portsOf(service).length > 0)
+      ? [{ title: "PORT", cell: (service: Service) => portsOf(service).join(" ") || "-", shrinkTo: 6 }]
+      : []),
     { title: "RESTARTS", cell: (service) => String(instancesOf(service).reduce((sum, { restarts }) => sum + Number(restarts), 0)) },
     { title: isRelative(session, options) ? "UPTIME" : "STARTED", cell: (service) => since(session, youngestStart(instancesOf(service)), options) },
     { title: "CPU", cell: (service) => percentage(usageOf(service).cpuPercent) },
     { title: "MEM", cell: (service) => memory(usageOf(service).memoryBytes) },
     ...(options.wide ? wideColumns(session, instancesOf, options) : []),
   ];
+}
+
+function portsOf({ status }: Service): number[] {
+  return (status?.instances ?? []).flatMap(({ run }) => run?.port || []);
 }
 
 function wideColumns(

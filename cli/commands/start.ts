@@ -18,7 +18,7 @@ import {
   waitOptions,
 } from "../options.ts";
 import { isFile } from "../program-path.ts";
-import { parseCount, parseSize } from "../quantities.ts";
+import { parseCount, parsePort, parseSize } from "../quantities.ts";
 import { reportResults, startWording } from "../results.ts";
 import { safeText } from "../safe-text.ts";
 import { type SelectorOptions, selectorForVerb } from "../selector.ts";
@@ -62,6 +62,7 @@ function specOptions(command: Command): void {
     .optionsGroup("To make a new one:")
     .option("-n, --name <name>", "its name; a script lends its own")
     .option("-i, --instances <count>", "how many to run", named("--instances", parseCount))
+    .option("-p, --port <range>", "a TCP port, in $PORT; one an instance: 3000, 3000-3003, auto:5000-5100", named("--port", parsePort))
     .option("-e, --env <name=value>", "a variable; without a value the one of this shell; may be repeated", collectOne, undefined)
     .option("--env-file <file>", "NAME=value lines, read at each start; may be repeated", collectOne, undefined)
     .option("--inherit-env", "begin with pmd's own environment instead of a clean one")

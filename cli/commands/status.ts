@@ -148,6 +148,7 @@ function instanceTable(session: Session, instances: readonly Instance[], usages:
       { title: "STATE", cell: ({ state }) => stateWord(state), color: ({ state }) => stateColor(state) },
       { title: "READY", cell: ({ ready }) => (ready ? "yes" : "no") },
       { title: "PID", cell: ({ run }) => (run && run.pid > 0 ? String(run.pid) : "-") },
+      ...(instances.some(({ run }) => run?.port) ? [{ title: "PORT", cell: ({ run }: Instance) => String(run?.port || "-") }] : []),
       { title: "RESTARTS", cell: ({ restarts }) => String(restarts) },
       {
         title: isRelative(session, options) ? "UPTIME" : "STARTED",

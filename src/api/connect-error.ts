@@ -30,6 +30,7 @@ export const codes = {
   STORE_UNAVAILABLE: Code.Unavailable,
   PUMP_UNAVAILABLE: Code.Unavailable,
   RELOAD_FAILED: Code.FailedPrecondition,
+  PORT_IN_USE: Code.FailedPrecondition,
 } satisfies Record<Reason, Code>;
 
 export type LogError = (error: unknown, method: string) => void;

@@ -33,6 +33,7 @@ export function fromRun(run: RunView, instance: string): RunMessage {
     pid: run.pid,
     startTime: fromWallTime(run.startedAt),
     adopted: run.adopted,
+    port: run.port,
     generation: BigInt(run.generation),
   });
 }

@@ -8,6 +8,7 @@ import {
   type LogSpec as LogMessage,
   type LogSpecSchema,
   LogSpec_OnFull as OnFull,
+  type PortSpec as PortMessage,
   type ProcessSpec as ProcessMessage,
 } from "../../gen/pm/v1/process_pb.ts";
 import {
@@ -17,12 +18,14 @@ import {
   type ServiceSpec as ServiceSpecMessage,
   ServiceSpecSchema,
 } from "../../gen/pm/v1/service_pb.ts";
+import { rangeProblem } from "../core/ports.ts";
 import {
   type Command,
   defaults,
   type Environment,
   type LogSettings,
   type LogSpec,
+  type PortSpec,
   type ProcessSpec,
   type ReloadSpec,
   type RestartPolicy,
@@ -62,6 +65,8 @@ export function toSpec(message: ServiceSpecMessage, { field = "spec", stored }: 
     labels: { ...message.labels },
     description: message.description,
   };
+  const port = spec.process.port && rangeProblem(spec.process.port, spec.instances);
+  if (port !== undefined) violations.push({ field: `${field}.process.port`, message: port });
   if (violations.length > 0) throw invalidFields(violations);
   return deepFreeze(spec);
 }
@@ -88,7 +93,12 @@ function toProcess(message: ProcessMessage | undefined, { field, stored, violati
       graceMs: toMsOr(stop?.grace, defaults.stop.graceMs),
     },
     logs: toLogs(message?.logs),
+    ...(message?.port && { port: toPort(message.port) }),
   };
+}
+
+function toPort({ first, last, auto }: PortMessage): PortSpec {
+  return { first, last: last ?? first, auto };
 }
 
 function toLogs(message: LogMessage | undefined): LogSpec {
@@ -218,6 +228,7 @@ function fromProcess(spec: ProcessSpec, values: "masked" | "revealed"): NonNulla
     environment: { vars: Object.fromEntries(vars), files: environment.files.map((file) => ({ ...file })), inherit: environment.inherit },
     stop: { signal: stop.signal, ...(stop.command && { command: fromCommand(stop.command) }), grace: fromMs(stop.graceMs) },
     logs: fromLogs(logs),
+    ...(spec.port && { port: { ...spec.port } }),
   };
 }
 

@@ -7,6 +7,7 @@ import type { Located, LocatedEntry, LocatedMap, Position } from "./located.ts";
 //   command     a text is a line for the shell, a list is argv
 //   env_file    a path, or a list of paths
 //   restart     a text is the policy
+//   port        3000, 3000-3003 or auto:5000-5100
 //   signals     in lower case
 
 /** How a message may be written, by its name in the proto. */
@@ -15,12 +16,13 @@ export const sugar: Readonly<Record<string, (node: Located) => Located>> = {
   "pm.v1.Command": (node) => wrapText(wrapList(node, "argv"), "shell"),
   "pm.v1.EnvFile": (node) => wrapText(node, "path"),
   "pm.v1.RestartPolicy": (node) => wrapText(node, "policy"),
+  "pm.v1.PortSpec": port,
   "pm.v1.StopSpec": signal,
   "pm.v1.ReloadSpec": signal,
 };
 
 /** Keys of a service that are fields of its process. */
-const processKeys = ["command", "working_directory", "workingDirectory", "environment", "stop", "logs"];
+const processKeys = ["command", "working_directory", "workingDirectory", "environment", "stop", "logs", "port"];
 
 /** Keys of a service that are in no proto, and the fields that they stand for. */
 const aliases: Readonly<Record<string, string>> = { cwd: "working_directory" };
@@ -67,6 +69,26 @@ function signal(node: Located): Located {
     entry.key === "signal" && entry.value.kind === "scalar" ? { ...entry, value: { ...entry.value, text: entry.value.text.toUpperCase() } } : entry,
   );
   return { ...node, entries };
+}
+
+/** What is no such text stays, and is no mapping: then that is the problem. */
+function port(node: Located): Located {
+  const match = node.kind === "scalar" ? /^(auto:)?(\d{1,5})(?:-(\d{1,5}))?$/.exec(node.text) : null;
+  if (!match) return node;
+  const [, auto, first = "", last] = match;
+  const scalar = (value: string | boolean): Located => ({
+    kind: "scalar",
+    at: node.at,
+    value: value === true ? true : Number(value),
+    text: String(value),
+  });
+  const entry = (key: string, value: Located): LocatedEntry => ({ key, keyAt: node.at, writtenAs: "", value });
+  const entries = [
+    entry("first", scalar(first)),
+    ...(last === undefined ? [] : [entry("last", scalar(last))]),
+    ...(auto === undefined ? [] : [entry("auto", scalar(true))]),
+  ];
+  return { kind: "map", at: node.at, entries };
 }
 
 function wrapText(node: Located, key: string): Located {

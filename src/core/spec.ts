@@ -17,6 +17,14 @@ export interface ProcessSpec {
   readonly environment: Environment;
   readonly stop: StopSpec;
   readonly logs: LogSpec;
+  readonly port?: PortSpec;
+}
+
+/** A range of TCP ports: the instances take them by number, or at each start the first that is free. */
+export interface PortSpec {
+  readonly first: number;
+  readonly last: number;
+  readonly auto: boolean;
 }
 
 export interface Command {

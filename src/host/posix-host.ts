@@ -3,11 +3,13 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpat
 import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { commandArgv, type ProcessSpec, pickLogSettings } from "../core/spec.ts";
+import type { RunExit } from "../core/state.ts";
 import { failpoint } from "../failpoint.ts";
 import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../supervisor/host.ts";
 import { type CgroupSupport, findCgroupRoot, isPopulated, killCgroup, removeCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
 import { findObstacle } from "./find-obstacle.ts";
+import { Ports } from "./ports.ts";
 import { PosixRun } from "./posix-run.ts";
 import { readBootId } from "./process-table.ts";
 import { parseRunSpec, type RunSpecFile } from "./run-files.ts";
@@ -44,6 +46,7 @@ export class PosixHost implements Host {
   readonly #log: HostSettings["log"];
   readonly #runs = new Map<string, PosixRun>();
   readonly #turns = new Turns();
+  readonly #ports = new Ports();
 
   constructor({ id, cgroups, log, ...settings }: HostSettings) {
     this.#log = log;
@@ -92,8 +95,9 @@ export class PosixHost implements Host {
     return findObstacle(process);
   }
 
-  launch(order: LaunchOrder, listener: RunListener): LiveRun {
+  launch(order: LaunchOrder, told: RunListener): LiveRun {
     const run = new StartingRun(order.runId, this.wallTime());
+    const listener = this.#releasingPort(order.runId, told);
     this.#start(order, run, listener).catch((error: Error) => {
       run.nothingToDrain();
       listener.gone({ kind: "spawn-failed", endedAt: this.wallTime(), uptimeMs: 0, message: error.message });
@@ -127,7 +131,9 @@ export class PosixHost implements Host {
       });
       return run;
     }
-    const posixRun = new PosixRun(directory, spec, { listener, turns: this.#turns });
+    run.port = spec.port ?? 0;
+    this.#ports.keep(order.runId, run.port);
+    const posixRun = new PosixRun(directory, spec, { listener: this.#releasingPort(order.runId, listener), turns: this.#turns });
     this.#runs.set(order.runId, posixRun);
     run.become(posixRun);
     posixRun.lookSoon();
@@ -169,17 +175,26 @@ export class PosixHost implements Host {
     removeEmptyCgroup(this.cgroups.root);
   }
 
+  #releasingPort(runId: string, listener: RunListener): RunListener {
+    const gone = (exit: RunExit) => {
+      this.#ports.release(runId);
+      listener.gone(exit);
+    };
+    return { ...listener, gone };
+  }
+
   async #start(order: LaunchOrder, starting: StartingRun, listener: RunListener): Promise<void> {
     const obstacle = findObstacle(order.definition.spec.process);
     if (obstacle) throw new Error(obstacle);
+    if (order.ports.length > 0) starting.port = await this.#ports.take(order.runId, order.ports);
     const spare = await this.#spares.take();
     const directory = join(this.#runsDir, order.runId);
-    const spec = this.#specFile(order, spare.cgroup, starting.startedAt);
+    const spec = this.#specFile(order, spare.cgroup, starting);
     try {
       if (starting.cancelled) throw new Error("it was stopped before it was started");
       writeFileSync(join(spare.directory, "spec.json"), JSON.stringify(spec), { mode: 0o600 });
       failpoint("start.spec-written");
-      writeFileSync(join(spare.directory, "order"), this.#shimOrder(order), { mode: 0o600 });
+      writeFileSync(join(spare.directory, "order"), this.#shimOrder(order, starting.port), { mode: 0o600 });
       failpoint("start.order-written");
       renameSync(spare.directory, directory);
     } catch (error) {
@@ -196,7 +211,7 @@ export class PosixHost implements Host {
     run.lookSoon();
   }
 
-  #specFile({ stdoutPath, stderrPath, ...order }: LaunchOrder, cgroup: string, startedAt: number): RunSpecFile {
+  #specFile({ stdoutPath, stderrPath, ...order }: LaunchOrder, cgroup: string, { startedAt, port }: StartingRun): RunSpecFile {
     const settings = pickLogSettings(order.definition.spec.process.logs);
     return {
       runId: order.runId,
@@ -208,11 +223,12 @@ export class PosixHost implements Host {
       startedAt,
       cgroup,
       logs: { stdout: stdoutPath, stderr: stderrPath, settings },
+      ...(port > 0 && { port }),
       definition: order.definition,
     };
   }
 
-  #shimOrder(order: LaunchOrder): string {
+  #shimOrder(order: LaunchOrder, port: number): string {
     const { process } = order.definition.spec;
     const workingDirectory = process.workingDirectory || homeDirectory();
     const environment = childEnvironment(process.environment, workingDirectory, {
@@ -221,6 +237,8 @@ export class PosixHost implements Host {
       PM_NAMESPACE: order.namespace,
       PM_INSTANCE: String(order.index),
       PM_INSTANCES: String(order.instances),
+      NODE_APP_INSTANCE: String(order.index),
+      ...(port > 0 && { PORT: String(port) }),
       PM_RUN_ID: order.runId,
     });
     const argv = commandArgv(process.command);
@@ -253,6 +271,7 @@ export class PosixHost implements Host {
 class StartingRun implements LiveRun {
   readonly id: string;
   readonly startedAt: number;
+  port = 0;
   cancelled = false;
   #run: PosixRun | undefined;
   #asked: ProcessSpec | undefined;

@@ -83,6 +83,10 @@ export class PosixRun implements LiveRun {
     return this.#pid;
   }
 
+  get port(): number {
+    return this.#spec.port ?? 0;
+  }
+
   get cgroup(): string | undefined {
     return this.#spec.cgroup || undefined;
   }

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 import { readKernelFile } from "../kernel-file.ts";
 import { isAbsence } from "./shortage.ts";
 
@@ -82,6 +83,15 @@ export function holdsForWriting(pid: number, paths: readonly string[]): boolean 
       return false;
     }
   });
+}
+
+/** The program that it executes. What it calls itself may be the name of a thread. */
+export function readProgramName(pid: number): string {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`));
+  } catch {
+    return readProc(pid, "comm")?.trim() || "a process that has ended"; // somebody else's, or gone
+  }
 }
 
 export function readBootId(): string {

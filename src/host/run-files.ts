@@ -29,6 +29,8 @@ export interface RunSpecFile {
   /** The directory of its cgroup; empty where there is none. */
   readonly cgroup: string;
   readonly logs: RunLogs;
+  /** The TCP port that it was given. Absent where it needs none. */
+  readonly port?: number;
   /** What the service was when this run was started: a pmd that has lost its store begins anew from here. */
   readonly definition: RunDefinition;
 }

@@ -40,6 +40,8 @@ export interface RunOrder {
 
 export interface LaunchOrder extends RunOrder {
   readonly instances: number;
+  /** The ports that it may take, in this order; empty when it needs none. */
+  readonly ports: readonly number[];
 }
 
 export interface FoundRun {
@@ -61,6 +63,8 @@ export interface LiveRun {
   /** The main process, once it exists. */
   readonly pid: number | undefined;
   readonly startedAt: number;
+  /** The port that it was given, once that is known; 0 when it needs none. */
+  readonly port: number;
   /** For how long its main process has been there, whatever became of the wall clock meanwhile; 0 while it is not known. */
   readonly aliveMs: number;
   /** Its shim is gone while it lives: it runs on, and its exit status will not be known. */

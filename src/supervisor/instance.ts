@@ -25,6 +25,8 @@ export interface InstanceParts {
   /** The last lines that a run wrote, once they are in its files. */
   readonly lastLines: (order: LaunchOrder) => Promise<string[]>;
   readonly changed: (instance: Instance) => void;
+  /** Ports that belong to others than this service, whether they run or not. */
+  readonly portsOfOthers: (service: string) => ReadonlySet<number>;
 }
 
 /** What it is told about itself each time anew, since its service may change. */
@@ -188,6 +190,7 @@ export class Instance {
           startedAt: run.live.startedAt,
           adopted: run.adopted,
           generation: run.order.generation,
+          port: run.live.port,
         },
       }),
       ...(this.#lastExit && { lastExit: this.#lastExit }),

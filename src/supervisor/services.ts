@@ -1,6 +1,7 @@
 import { parseName, serviceKey } from "../core/names.ts";
+import { fixedPorts, sharedPort } from "../core/ports.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import { definedElsewhere, limitReached, pathInUse, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
+import { definedElsewhere, limitReached, pathInUse, portInUse, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { adoptRuns } from "./adopt-runs.ts";
 import { ChangeFeed } from "./change-feed.ts";
@@ -54,7 +55,8 @@ export class Services {
     this.events = new EventLog(store, () => host.wallTime());
     const gate = new StartGate<Instance>((instance) => instance.dispatch({ type: "clear" }));
     const changed = (instance: Instance) => this.#instanceChanged(instance);
-    this.#instanceParts = { ...parts, events: this.events, gate, changed };
+    const portsOfOthers = (key: string) => new Set(this.#others(key).flatMap(({ spec }) => fixedPorts(spec.process.port)));
+    this.#instanceParts = { ...parts, events: this.events, gate, changed, portsOfOthers };
   }
 
   /**
@@ -157,6 +159,7 @@ export class Services {
 
   checkSpec(wanted: NewService): void {
     this.#checkPaths(wanted);
+    this.#checkPorts(wanted);
     if (!wanted.spec.autostart) return;
     const obstacle = this.#parts.host.findObstacle(wanted.spec.process);
     if (obstacle) throw spawnFailed(wanted.name, obstacle);
@@ -225,6 +228,7 @@ export class Services {
     const service = this.#byKey.get(serviceKey(wanted.namespace, wanted.name));
     if (service?.stored.source === "") throw definedElsewhere(service.shownName, wanted.source);
     this.#checkPaths(wanted);
+    this.#checkPorts(wanted);
     if (!service) this.create(wanted);
     else this.change([[service, { spec: wanted.spec, source: wanted.source }]]);
   }
@@ -253,11 +257,21 @@ export class Services {
     const { stdoutPath, stderrPath } = instanceLogPaths(wanted, 0, this.#parts);
     const key = serviceKey(wanted.namespace, wanted.name);
     if (stdoutPath === stderrPath) throw pathInUse(stdoutPath, "its own stdout");
-    for (const service of this.#byKey.values()) {
-      if (service.key === key) continue;
+    for (const service of this.#others(key)) {
       const other = service.logPaths;
       const shared = [stdoutPath, stderrPath].find((path) => path === other.stdoutPath || path === other.stderrPath);
       if (shared) throw pathInUse(shared, service.shownName);
     }
+  }
+
+  #checkPorts({ namespace, name, spec }: NewService): void {
+    for (const service of this.#others(serviceKey(namespace, name))) {
+      const shared = sharedPort(spec.process.port, service.spec.process.port);
+      if (shared !== undefined) throw portInUse(shared, service.shownName);
+    }
+  }
+
+  #others(key: string): SupervisedService[] {
+    return [...this.#byKey.values()].filter((service) => service.key !== key);
   }
 }

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { displayName, instanceKey, serviceKey } from "../core/names.ts";
+import { candidates } from "../core/ports.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import type { LaunchOrder } from "./host.ts";
 import { Instance, type InstanceOrders, type InstanceParts } from "./instance.ts";
@@ -143,7 +144,9 @@ export class SupervisedService implements InstanceOrders {
     const paths = instanceLogPaths(this.#stored, index, this.#logBases);
     const instances = this.instancesDesired;
     const definition = { spec: this.spec, source: this.#stored.source };
-    return { runId: newRunId(), namespace, service: name, index, instances, generation: this.generation, definition, ...paths };
+    const { port } = this.spec.process;
+    const ports = port ? candidates(port, index, this.#parts.portsOfOthers(this.key)) : [];
+    return { runId: newRunId(), namespace, service: name, index, instances, generation: this.generation, definition, ports, ...paths };
   }
 
   state(): StateWord {

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { displayName } from "../core/names.ts";
+import { rangeProblem } from "../core/ports.ts";
 import { commandArgv, type ServiceSpec } from "../core/spec.ts";
-import { generationMismatch, noReloadMethod, PmError, reloadFailed, shuttingDown, signalFailed, wrongState } from "../errors.ts";
+import { generationMismatch, invalidFields, noReloadMethod, PmError, reloadFailed, shuttingDown, signalFailed, wrongState } from "../errors.ts";
 import type { Host, LiveRun } from "./host.ts";
 import type { Instance } from "./instance.ts";
 import { type Goal, reachGoal, targetView, type Wait } from "./outcome.ts";
@@ -114,6 +115,9 @@ export class Supervisor {
   async scale(name: string, instances: number | undefined, wait: Wait, signal: AbortSignal): Promise<ServiceOutcome> {
     this.#checkOpen();
     const service = this.services.get(name);
+    const { port } = service.spec.process;
+    const problem = port && rangeProblem(port, instances ?? service.spec.instances);
+    if (problem !== undefined) throw invalidFields([{ field: "instances", message: problem }]);
     const from = service.instancesDesired;
     this.services.change([[service, { overrides: { instances } }]]);
     const to = String(service.instancesDesired);

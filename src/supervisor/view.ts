@@ -58,6 +58,8 @@ export interface RunView {
   /** An earlier pmd started it. */
   readonly adopted: boolean;
   readonly generation: number;
+  /** 0 when it has none. */
+  readonly port: number;
 }
 
 /** What became of one target of a verb. */

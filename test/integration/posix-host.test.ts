@@ -119,7 +119,7 @@ class HostRig implements AsyncDisposable {
     const { process, ...spec } = plainSpec();
     const command = { argv: [], shell: line, args: [] };
     const definition = { spec: { ...spec, process: { ...process, command, workingDirectory: this.root } }, source: "" };
-    const place = { namespace: "default", service: "web", index: 0, instances: 1, generation: 1 };
+    const place = { namespace: "default", service: "web", index: 0, instances: 1, generation: 1, ports: [] };
     return { runId, ...place, stdoutPath: "/dev/null", stderrPath: "/dev/null", definition };
   }
 

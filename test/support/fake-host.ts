@@ -95,6 +95,7 @@ export class FakeRun implements LiveRun {
   readonly startedAt: number;
   readonly shimLost = false;
   readonly cgroup = undefined;
+  readonly port = 0;
   readonly drained = Promise.resolve();
   readonly sent: string[] = [];
   alive = true;

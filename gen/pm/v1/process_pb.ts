@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pm/v1/process.proto.
  */
 export const file_pm_v1_process: GenFile = /*@__PURE__*/
-  fileDesc("ChNwbS92MS9wcm9jZXNzLnByb3RvEgVwbS52MSLBAQoLUHJvY2Vzc1NwZWMSJwoHY29tbWFuZBgBIAEoCzIOLnBtLnYxLkNvbW1hbmRCBrpIA8gBARIjChF3b3JraW5nX2RpcmVjdG9yeRgCIAEoCUIIukgFcgMYgCASJwoLZW52aXJvbm1lbnQYAyABKAsyEi5wbS52MS5FbnZpcm9ubWVudBIdCgRzdG9wGAQgASgLMg8ucG0udjEuU3RvcFNwZWMSHAoEbG9ncxgFIAEoCzIOLnBtLnYxLkxvZ1NwZWMixgEKB0NvbW1hbmQSHwoEYXJndhgBIAMoCUIRukgOkgELEIAgIgZyBCi4/wcSGAoFc2hlbGwYAiABKAlCCbpIBnIEKLj/BxIfCgRhcmdzGAMgAygJQhG6SA6SAQsQgCAiBnIEKLj/BzpfukhcGloKEGNvbW1hbmQub25lX2Zvcm0SGWdpdmUgZWl0aGVyIGFyZ3Ygb3Igc2hlbGwaKyhzaXplKHRoaXMuYXJndikgPiAwKSAhPSAodGhpcy5zaGVsbCAhPSAnJyki2QEKC0Vudmlyb25tZW50EmMKBHZhcnMYASADKAsyHC5wbS52MS5FbnZpcm9ubWVudC5WYXJzRW50cnlCN7pINJoBMRCAICIkciIyIF5bQS1aYS16X11bQS1aYS16MC05Xy4tXXswLDI1NH0kKgZyBCi4/wcSJwoFZmlsZXMYAiADKAsyDi5wbS52MS5FbnZGaWxlQgi6SAWSAQIQQBIPCgdpbmhlcml0GAMgASgIGisKCVZhcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjUKB0VudkZpbGUSGAoEcGF0aBgBIAEoCUIKukgHcgUQARiAIBIQCghvcHRpb25hbBgCIAEoCCKrAQoIU3RvcFNwZWMSRAoGc2lnbmFsGAEgASgJQjS6SDFyLzItXiR8XihTSUcpP1tBLVpdW0EtWjAtOSstXXsxLDl9JHxeWzEtOV1bMC05XT8kEh8KB2NvbW1hbmQYAiABKAsyDi5wbS52MS5Db21tYW5kEjgKBWdyYWNlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyACLzAQoHTG9nU3BlYxIYCgZzdGRvdXQYASABKAlCCLpIBXIDGIAgEhgKBnN0ZGVychgCIAEoCUIIukgFcgMYgCASIgoGcm90YXRlGAMgASgLMhIucG0udjEuTG9nUm90YXRpb24SJgoHb25fZnVsbBgEIAEoDjIVLnBtLnYxLkxvZ1NwZWMuT25GdWxsEiAKBWhpbnRzGAUgAygJQhG6SA6SAQsQQCIHcgUQARiAICJGCgZPbkZ1bGwSFwoTT05fRlVMTF9VTlNQRUNJRklFRBAAEhAKDE9OX0ZVTExfRFJPUBABEhEKDU9OX0ZVTExfQkxPQ0sQAiLABAoLTG9nUm90YXRpb24SIgoEc2l6ZRgBIAEoBEIPukgMMgoYgICAgIAgKIAgSACIAQESHgoHYmFja3VwcxgCIAEoDUIIukgFKgMYkE5IAYgBARItCghpbnRlcnZhbBgDIAEoDjIbLnBtLnYxLkxvZ1JvdGF0aW9uLkludGVydmFsEjwKB21heF9hZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCIC84N8LMgASMAoIY29tcHJlc3MYBSABKA4yHi5wbS52MS5Mb2dSb3RhdGlvbi5Db21wcmVzc2lvbhIqCgp0b3RhbF9zaXplGAYgASgEQhG6SA4yDBiAgICAgID6ASiAQEgCiAEBIo8BCghJbnRlcnZhbBIYChRJTlRFUlZBTF9VTlNQRUNJRklFRBAAEhUKEUlOVEVSVkFMX01JTlVURUxZEAESEwoPSU5URVJWQUxfSE9VUkxZEAISEgoOSU5URVJWQUxfREFJTFkQAxITCg9JTlRFUlZBTF9XRUVLTFkQBBIUChBJTlRFUlZBTF9NT05USExZEAUibAoLQ29tcHJlc3Npb24SGwoXQ09NUFJFU1NJT05fVU5TUEVDSUZJRUQQABIUChBDT01QUkVTU0lPTl9OT05FEAESFAoQQ09NUFJFU1NJT05fWlNURBACEhQKEENPTVBSRVNTSU9OX0daSVAQA0IHCgVfc2l6ZUIKCghfYmFja3Vwc0INCgtfdG90YWxfc2l6ZSKmAQoDUnVuEgoKAmlkGAEgASgJEhAKCGluc3RhbmNlGAIgASgJEgsKA3BpZBgDIAEoBRIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgRleGl0GAUgASgLMhEucG0udjEuRXhpdFJlY29yZBIPCgdhZG9wdGVkGAYgASgIEhIKCmdlbmVyYXRpb24YByABKAMiqQQKCkV4aXRSZWNvcmQSJgoFY2F1c2UYASABKA4yFy5wbS52MS5FeGl0UmVjb3JkLkNhdXNlEhEKBGNvZGUYAiABKAVIAIgBARIOCgZzaWduYWwYAyABKAkSLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBnVwdGltZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIZChFwZWFrX21lbW9yeV9ieXRlcxgGIAEoBBISCgpsYXN0X2xpbmVzGAcgAygJEg8KB21lc3NhZ2UYCCABKAkirQIKBUNhdXNlEhUKEUNBVVNFX1VOU1BFQ0lGSUVEEAASEAoMQ0FVU0VfRVhJVEVEEAESEwoPQ0FVU0VfU0lHTkFMTEVEEAISHAoYQ0FVU0VfU1RPUFBFRF9CWV9SRVFVRVNUEAMSEgoOQ0FVU0VfUkVQTEFDRUQQBBIXChNDQVVTRV9TVEFSVF9USU1FT1VUEAUSEwoPQ0FVU0VfVU5IRUFMVEhZEAYSFgoSQ0FVU0VfTUVNT1JZX0xJTUlUEAcSDQoJQ0FVU0VfT09NEAgSEgoOQ0FVU0VfT1ZFUlRJTUUQCRINCglDQVVTRV9UVEwQChIUChBDQVVTRV9ERVBFTkRFTkNZEAsSFgoSQ0FVU0VfU1BBV05fRkFJTEVEEAwSDgoKQ0FVU0VfTE9TVBANQgcKBV9jb2RlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChNwbS92MS9wcm9jZXNzLnByb3RvEgVwbS52MSLgAQoLUHJvY2Vzc1NwZWMSJwoHY29tbWFuZBgBIAEoCzIOLnBtLnYxLkNvbW1hbmRCBrpIA8gBARIjChF3b3JraW5nX2RpcmVjdG9yeRgCIAEoCUIIukgFcgMYgCASJwoLZW52aXJvbm1lbnQYAyABKAsyEi5wbS52MS5FbnZpcm9ubWVudBIdCgRzdG9wGAQgASgLMg8ucG0udjEuU3RvcFNwZWMSHAoEbG9ncxgFIAEoCzIOLnBtLnYxLkxvZ1NwZWMSHQoEcG9ydBgGIAEoCzIPLnBtLnYxLlBvcnRTcGVjIl0KCFBvcnRTcGVjEhoKBWZpcnN0GAEgASgNQgu6SAgqBhj//wMoARIeCgRsYXN0GAIgASgNQgu6SAgqBhj//wMoAUgAiAEBEgwKBGF1dG8YAyABKAhCBwoFX2xhc3QixgEKB0NvbW1hbmQSHwoEYXJndhgBIAMoCUIRukgOkgELEIAgIgZyBCi4/wcSGAoFc2hlbGwYAiABKAlCCbpIBnIEKLj/BxIfCgRhcmdzGAMgAygJQhG6SA6SAQsQgCAiBnIEKLj/BzpfukhcGloKEGNvbW1hbmQub25lX2Zvcm0SGWdpdmUgZWl0aGVyIGFyZ3Ygb3Igc2hlbGwaKyhzaXplKHRoaXMuYXJndikgPiAwKSAhPSAodGhpcy5zaGVsbCAhPSAnJyki2QEKC0Vudmlyb25tZW50EmMKBHZhcnMYASADKAsyHC5wbS52MS5FbnZpcm9ubWVudC5WYXJzRW50cnlCN7pINJoBMRCAICIkciIyIF5bQS1aYS16X11bQS1aYS16MC05Xy4tXXswLDI1NH0kKgZyBCi4/wcSJwoFZmlsZXMYAiADKAsyDi5wbS52MS5FbnZGaWxlQgi6SAWSAQIQQBIPCgdpbmhlcml0GAMgASgIGisKCVZhcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjUKB0VudkZpbGUSGAoEcGF0aBgBIAEoCUIKukgHcgUQARiAIBIQCghvcHRpb25hbBgCIAEoCCKrAQoIU3RvcFNwZWMSRAoGc2lnbmFsGAEgASgJQjS6SDFyLzItXiR8XihTSUcpP1tBLVpdW0EtWjAtOSstXXsxLDl9JHxeWzEtOV1bMC05XT8kEh8KB2NvbW1hbmQYAiABKAsyDi5wbS52MS5Db21tYW5kEjgKBWdyYWNlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyACLzAQoHTG9nU3BlYxIYCgZzdGRvdXQYASABKAlCCLpIBXIDGIAgEhgKBnN0ZGVychgCIAEoCUIIukgFcgMYgCASIgoGcm90YXRlGAMgASgLMhIucG0udjEuTG9nUm90YXRpb24SJgoHb25fZnVsbBgEIAEoDjIVLnBtLnYxLkxvZ1NwZWMuT25GdWxsEiAKBWhpbnRzGAUgAygJQhG6SA6SAQsQQCIHcgUQARiAICJGCgZPbkZ1bGwSFwoTT05fRlVMTF9VTlNQRUNJRklFRBAAEhAKDE9OX0ZVTExfRFJPUBABEhEKDU9OX0ZVTExfQkxPQ0sQAiLABAoLTG9nUm90YXRpb24SIgoEc2l6ZRgBIAEoBEIPukgMMgoYgICAgIAgKIAgSACIAQESHgoHYmFja3VwcxgCIAEoDUIIukgFKgMYkE5IAYgBARItCghpbnRlcnZhbBgDIAEoDjIbLnBtLnYxLkxvZ1JvdGF0aW9uLkludGVydmFsEjwKB21heF9hZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCIC84N8LMgASMAoIY29tcHJlc3MYBSABKA4yHi5wbS52MS5Mb2dSb3RhdGlvbi5Db21wcmVzc2lvbhIqCgp0b3RhbF9zaXplGAYgASgEQhG6SA4yDBiAgICAgID6ASiAQEgCiAEBIo8BCghJbnRlcnZhbBIYChRJTlRFUlZBTF9VTlNQRUNJRklFRBAAEhUKEUlOVEVSVkFMX01JTlVURUxZEAESEwoPSU5URVJWQUxfSE9VUkxZEAISEgoOSU5URVJWQUxfREFJTFkQAxITCg9JTlRFUlZBTF9XRUVLTFkQBBIUChBJTlRFUlZBTF9NT05USExZEAUibAoLQ29tcHJlc3Npb24SGwoXQ09NUFJFU1NJT05fVU5TUEVDSUZJRUQQABIUChBDT01QUkVTU0lPTl9OT05FEAESFAoQQ09NUFJFU1NJT05fWlNURBACEhQKEENPTVBSRVNTSU9OX0daSVAQA0IHCgVfc2l6ZUIKCghfYmFja3Vwc0INCgtfdG90YWxfc2l6ZSK0AQoDUnVuEgoKAmlkGAEgASgJEhAKCGluc3RhbmNlGAIgASgJEgsKA3BpZBgDIAEoBRIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgRleGl0GAUgASgLMhEucG0udjEuRXhpdFJlY29yZBIPCgdhZG9wdGVkGAYgASgIEhIKCmdlbmVyYXRpb24YByABKAMSDAoEcG9ydBgIIAEoDSKpBAoKRXhpdFJlY29yZBImCgVjYXVzZRgBIAEoDjIXLnBtLnYxLkV4aXRSZWNvcmQuQ2F1c2USEQoEY29kZRgCIAEoBUgAiAEBEg4KBnNpZ25hbBgDIAEoCRIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoGdXB0aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAYgASgEEhIKCmxhc3RfbGluZXMYByADKAkSDwoHbWVzc2FnZRgIIAEoCSKtAgoFQ2F1c2USFQoRQ0FVU0VfVU5TUEVDSUZJRUQQABIQCgxDQVVTRV9FWElURUQQARITCg9DQVVTRV9TSUdOQUxMRUQQAhIcChhDQVVTRV9TVE9QUEVEX0JZX1JFUVVFU1QQAxISCg5DQVVTRV9SRVBMQUNFRBAEEhcKE0NBVVNFX1NUQVJUX1RJTUVPVVQQBRITCg9DQVVTRV9VTkhFQUxUSFkQBhIWChJDQVVTRV9NRU1PUllfTElNSVQQBxINCglDQVVTRV9PT00QCBISCg5DQVVTRV9PVkVSVElNRRAJEg0KCUNBVVNFX1RUTBAKEhQKEENBVVNFX0RFUEVOREVOQ1kQCxIWChJDQVVTRV9TUEFXTl9GQUlMRUQQDBIOCgpDQVVTRV9MT1NUEA1CBwoFX2NvZGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * ProcessSpec says how to run one process. Services and jobs share it.
@@ -55,6 +55,14 @@ export type ProcessSpec = Message<"pm.v1.ProcessSpec"> & {
    * @generated from field: pm.v1.LogSpec logs = 5;
    */
   logs?: LogSpec | undefined;
+
+  /**
+   * The TCP port that it listens on, told to it in the variable PORT. Before a start pmd looks whether the port can really be had, and says who
+   * has it when it cannot.
+   *
+   * @generated from field: pm.v1.PortSpec port = 6;
+   */
+  port?: PortSpec | undefined;
 };
 
 /**
@@ -63,6 +71,41 @@ export type ProcessSpec = Message<"pm.v1.ProcessSpec"> & {
  */
 export const ProcessSpecSchema: GenMessage<ProcessSpec> = /*@__PURE__*/
   messageDesc(file_pm_v1_process, 0);
+
+/**
+ * PortSpec is a TCP port, or a range of them for the instances of a service.
+ *
+ * @generated from message pm.v1.PortSpec
+ */
+export type PortSpec = Message<"pm.v1.PortSpec"> & {
+  /**
+   * The first of the range. Instance 0 has it, instance 1 the next, and so on.
+   *
+   * @generated from field: uint32 first = 1;
+   */
+  first: number;
+
+  /**
+   * The last of the range; the same as the first when absent.
+   *
+   * @generated from field: optional uint32 last = 2;
+   */
+  last?: number | undefined;
+
+  /**
+   * At each start an instance takes the first of the range that is free, whatever its number.
+   *
+   * @generated from field: bool auto = 3;
+   */
+  auto: boolean;
+};
+
+/**
+ * Describes the message pm.v1.PortSpec.
+ * Use `create(PortSpecSchema)` to create a new message.
+ */
+export const PortSpecSchema: GenMessage<PortSpec> = /*@__PURE__*/
+  messageDesc(file_pm_v1_process, 1);
 
 /**
  * Command is a program and its arguments, or a line for the shell.
@@ -97,7 +140,7 @@ export type Command = Message<"pm.v1.Command"> & {
  * Use `create(CommandSchema)` to create a new message.
  */
 export const CommandSchema: GenMessage<Command> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 1);
+  messageDesc(file_pm_v1_process, 2);
 
 /**
  * Environment is made in this order, later wins: a clean base (PATH HOME USER LOGNAME SHELL LANG TZ) or, if asked for, pmd's own; the files;
@@ -133,7 +176,7 @@ export type Environment = Message<"pm.v1.Environment"> & {
  * Use `create(EnvironmentSchema)` to create a new message.
  */
 export const EnvironmentSchema: GenMessage<Environment> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 2);
+  messageDesc(file_pm_v1_process, 3);
 
 /**
  * EnvFile is a file of NAME=value lines.
@@ -161,7 +204,7 @@ export type EnvFile = Message<"pm.v1.EnvFile"> & {
  * Use `create(EnvFileSchema)` to create a new message.
  */
 export const EnvFileSchema: GenMessage<EnvFile> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 3);
+  messageDesc(file_pm_v1_process, 4);
 
 /**
  * StopSpec says how to end a process.
@@ -196,7 +239,7 @@ export type StopSpec = Message<"pm.v1.StopSpec"> & {
  * Use `create(StopSpecSchema)` to create a new message.
  */
 export const StopSpecSchema: GenMessage<StopSpec> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 4);
+  messageDesc(file_pm_v1_process, 5);
 
 /**
  * LogSpec says where output goes. The files hold the bytes of the program and nothing else.
@@ -246,7 +289,7 @@ export type LogSpec = Message<"pm.v1.LogSpec"> & {
  * Use `create(LogSpecSchema)` to create a new message.
  */
 export const LogSpecSchema: GenMessage<LogSpec> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 5);
+  messageDesc(file_pm_v1_process, 6);
 
 /**
  * OnFull is what to do with output that cannot be written: the disk is full, or read-only, or the file is in a place that is refused.
@@ -288,7 +331,7 @@ export type LogSpec_OnFull = (typeof LogSpec_OnFull)[keyof typeof LogSpec_OnFull
  * Describes the enum pm.v1.LogSpec.OnFull.
  */
 export const LogSpec_OnFullSchema: GenEnum<LogSpec_OnFull> = /*@__PURE__*/
-  enumDesc(file_pm_v1_process, 5, 0);
+  enumDesc(file_pm_v1_process, 6, 0);
 
 /**
  * LogRotation says when to begin a new file, and what is kept of the old ones. It holds for each file by itself: stdout and stderr of each instance.
@@ -346,7 +389,7 @@ export type LogRotation = Message<"pm.v1.LogRotation"> & {
  * Use `create(LogRotationSchema)` to create a new message.
  */
 export const LogRotationSchema: GenMessage<LogRotation> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 6);
+  messageDesc(file_pm_v1_process, 7);
 
 /**
  * Interval is how often a new file is begun.
@@ -408,7 +451,7 @@ export type LogRotation_Interval = (typeof LogRotation_Interval)[keyof typeof Lo
  * Describes the enum pm.v1.LogRotation.Interval.
  */
 export const LogRotation_IntervalSchema: GenEnum<LogRotation_Interval> = /*@__PURE__*/
-  enumDesc(file_pm_v1_process, 6, 0);
+  enumDesc(file_pm_v1_process, 7, 0);
 
 /**
  * Compression is how old files are packed.
@@ -456,7 +499,7 @@ export type LogRotation_Compression = (typeof LogRotation_Compression)[keyof typ
  * Describes the enum pm.v1.LogRotation.Compression.
  */
 export const LogRotation_CompressionSchema: GenEnum<LogRotation_Compression> = /*@__PURE__*/
-  enumDesc(file_pm_v1_process, 6, 1);
+  enumDesc(file_pm_v1_process, 7, 1);
 
 /**
  * Run is one life of one process.
@@ -512,6 +555,13 @@ export type Run = Message<"pm.v1.Run"> & {
    * @generated from field: int64 generation = 7;
    */
   generation: bigint;
+
+  /**
+   * The TCP port that it was given; 0 when it has none.
+   *
+   * @generated from field: uint32 port = 8;
+   */
+  port: number;
 };
 
 /**
@@ -519,7 +569,7 @@ export type Run = Message<"pm.v1.Run"> & {
  * Use `create(RunSchema)` to create a new message.
  */
 export const RunSchema: GenMessage<Run> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 7);
+  messageDesc(file_pm_v1_process, 8);
 
 /**
  * ExitRecord is what is known about the end of a run.
@@ -590,7 +640,7 @@ export type ExitRecord = Message<"pm.v1.ExitRecord"> & {
  * Use `create(ExitRecordSchema)` to create a new message.
  */
 export const ExitRecordSchema: GenMessage<ExitRecord> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 8);
+  messageDesc(file_pm_v1_process, 9);
 
 /**
  * Cause is why it ended, as the supervisor sees it.
@@ -709,5 +759,5 @@ export type ExitRecord_Cause = (typeof ExitRecord_Cause)[keyof typeof ExitRecord
  * Describes the enum pm.v1.ExitRecord.Cause.
  */
 export const ExitRecord_CauseSchema: GenEnum<ExitRecord_Cause> = /*@__PURE__*/
-  enumDesc(file_pm_v1_process, 8, 0);
+  enumDesc(file_pm_v1_process, 9, 0);
 

@@ -54,7 +54,7 @@ const view: ServiceView = {
       index: 0,
       state: "backoff",
       ready: false,
-      run: { id: "r1", pid: 42, startedAt: 1_700_000_000_000, adopted: true, generation: 2 },
+      run: { id: "r1", pid: 42, startedAt: 1_700_000_000_000, adopted: true, generation: 2, port: 3000 },
       lastExit: exit,
       restarts: 4,
       stateSince: 1_700_000_001_000,
