@@ -61,9 +61,10 @@ function failed(error: unknown): Finding {
 
 /** As people say it. */
 function reasonOf(error: unknown): string {
-  const { code, message, errors } = error as NodeJS.ErrnoException & { errors?: unknown[] };
+  const { code, message, cause, errors } = error as NodeJS.ErrnoException & { errors?: unknown[] };
   // Of a name with several addresses each was tried.
   if (errors?.length) return reasonOf(errors[0]);
+  if (cause instanceof Error) return reasonOf(cause);
   switch (code) {
     case "ECONNREFUSED":
       return "connection refused";
