@@ -14,7 +14,7 @@ export function probeGrpc(
 ): Promise<Finding> {
   const { promise, resolve, reject } = Promise.withResolvers<Finding>();
   const session = connect(`http://${host.includes(":") ? `[${host}]` : host}:${port}`);
-  session.once("error", reject);
+  session.on("error", reject);
   const end = () => session.destroy(new Error("ended"));
   signal.addEventListener("abort", end, { once: true });
   if (signal.aborted) end();
@@ -30,7 +30,7 @@ export function probeGrpc(
     answer.grpcStatus = String(fields["grpc-status"] ?? answer.grpcStatus);
     answer.grpcMessage = String(fields["grpc-message"] ?? answer.grpcMessage);
   };
-  stream.once("error", reject);
+  stream.on("error", reject);
   stream.once("response", (fields) => {
     answer.status = String(fields[":status"] ?? "");
     note(fields);
@@ -51,9 +51,18 @@ export function probeGrpc(
 function judgeAnswer(answer: { status: string; grpcStatus: string; grpcMessage: string; body: Buffer }): Finding {
   const { status, grpcStatus, grpcMessage, body } = answer;
   if (status !== "200") return { ok: false, reason: `HTTP status ${status}`, output: "" };
-  if (grpcStatus !== "0") return { ok: false, reason: `gRPC status ${grpcStatus || "missing"}`, output: decodeURI(grpcMessage) };
+  if (grpcStatus !== "0") return { ok: false, reason: `gRPC status ${grpcStatus || "missing"}`, output: decoded(grpcMessage) };
   const word = servingWords[servingStatus(body)] ?? "UNKNOWN";
   return { ok: word === "SERVING", reason: word, output: "" };
+}
+
+/** Percent-encoded, as it should be. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // as it is
+  }
 }
 
 /** HealthCheckRequest: field 1 is the service, and not sent when it is empty. */

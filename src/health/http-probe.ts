@@ -17,7 +17,7 @@ export function probeHttp(probe: HttpProbe, signal: AbortSignal): Promise<Findin
     scheme === "https"
       ? https.request({ ...options, agent: new https.Agent({ keepAlive: false }), rejectUnauthorized: !probe.tlsSkipVerify })
       : http.request({ ...options, agent: new http.Agent({ keepAlive: false }) });
-  request.once("error", reject);
+  request.on("error", reject);
   request.once("response", (response) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -31,7 +31,7 @@ export function probeHttp(probe: HttpProbe, signal: AbortSignal): Promise<Findin
       if (size >= bodyBytes) answer();
     });
     response.once("end", answer);
-    response.once("error", reject);
+    response.on("error", reject);
   });
   request.end();
   return promise;

@@ -25,15 +25,24 @@ export class SystemProber implements Prober {
     await this.#places.take(signal);
     const from = performance.now();
     const limit = new AbortController();
-    // After pmd itself was held up, what has arrived meanwhile is looked at first.
-    const timer = setTimeout(() => setImmediate(() => limit.abort()), timeoutMs);
+    let isLate = false;
+    const timer = setTimeout(() => {
+      // After pmd itself was held up, what has arrived meanwhile is looked at first.
+      setImmediate(() => {
+        isLate = true;
+        limit.abort();
+      });
+    }, timeoutMs);
+    const abort = () => limit.abort();
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
     try {
-      const ended = AbortSignal.any([signal, limit.signal]);
-      const finding = await this.#ask(probe, run, ended).catch((error: unknown) => failed(error));
-      const late = limit.signal.aborted && !finding.ok;
-      return { ...finding, ...(late && { reason: `no answer within ${timeoutMs / 1000} s` }), durationMs: performance.now() - from };
+      const finding = await this.#ask(probe, run, limit.signal).catch((error: unknown) => failed(error));
+      const reason = isLate && !finding.ok ? `no answer within ${timeoutMs / 1000} s` : finding.reason;
+      return { ...finding, reason, durationMs: performance.now() - from };
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
       this.#places.leave();
     }
   }

@@ -5,7 +5,7 @@ import type { Finding } from "./system-prober.ts";
 export function probeTcp({ host, port }: { readonly host: string; readonly port: number }, signal: AbortSignal): Promise<Finding> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, signal });
-    socket.once("error", reject);
+    socket.on("error", reject);
     socket.once("connect", () => {
       // Gone at once: thousands of these would wait in the kernel otherwise.
       socket.resetAndDestroy();

@@ -86,7 +86,7 @@ type End = Pick<CommandOutcome, "code" | "signal"> & { readonly end: "exited" | 
 
 function endOf(child: ChildProcess): Promise<End> {
   return new Promise((resolve, reject) => {
-    child.once("error", reject);
+    child.on("error", reject);
     child.once("exit", (code, signal) => resolve({ end: signal ? "killed" : "exited", code: code ?? 0, signal: signal ?? "" }));
   });
 }

@@ -23,6 +23,7 @@ export class HealthWatch {
   #results: readonly HealthResult[] = [];
   /** Of the run that is watched: ends what was begun for it. */
   #watching: AbortController | undefined;
+  #cancelProbe: () => void = () => undefined;
 
   constructor(check: HealthCheck, parts: HealthWatchParts) {
     this.check = check;
@@ -58,6 +59,7 @@ export class HealthWatch {
 
   /** The run is not to be asked any more. */
   end(): void {
+    this.#cancelProbe();
     this.#watching?.abort();
     this.#watching = undefined;
     this.#health = undefined;
@@ -72,8 +74,7 @@ export class HealthWatch {
   }
 
   #probeLater(run: ProbedRun, watch: { watching: AbortController; startedAt: number }, ms: number): void {
-    const cancel = this.#parts.host.after(ms, () => void this.#probe(run, watch));
-    watch.watching.signal.addEventListener("abort", cancel, { once: true });
+    this.#cancelProbe = this.#parts.host.after(ms, () => void this.#probe(run, watch));
   }
 
   async #probe(run: ProbedRun, watch: { watching: AbortController; startedAt: number }): Promise<void> {

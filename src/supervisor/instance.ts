@@ -161,7 +161,7 @@ export class Instance {
   seeMemory(runId: string, memoryBytes: number): void {
     const { restartAboveBytes } = this.#orders().spec;
     if (restartAboveBytes === undefined || memoryBytes <= restartAboveBytes || this.#run?.order.runId !== runId) return;
-    this.#endUnfit("memory_limit", `its processes used ${memoryBytes} bytes, and restart_above is ${restartAboveBytes}`);
+    this.#endUnfit("memory_limit", `its processes used ${mebibytes(memoryBytes)}, and restart_above is ${mebibytes(restartAboveBytes)}`);
   }
 
   /** Takes over a run that an earlier pmd started. */
@@ -475,4 +475,8 @@ export class Instance {
     this.changes.notify();
     this.#parts.changed(this);
   }
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 }

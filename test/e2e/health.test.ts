@@ -197,7 +197,7 @@ it("a service that uses too much memory is restarted for that", async () => {
     const instance = await instanceOf(daemon, "hoarder");
     return instance.lastExit && instance;
   });
-  expect(instance.lastExit).toMatchObject({ cause: Cause.MEMORY_LIMIT, message: expect.stringContaining("restart_above is 67108864") });
+  expect(instance.lastExit).toMatchObject({ cause: Cause.MEMORY_LIMIT, message: expect.stringContaining("restart_above is 64.0 MiB") });
   expect((await daemon.pmctl(["status", "hoarder"])).stdout).toContain("memory limit");
 });
 

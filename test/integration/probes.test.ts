@@ -119,6 +119,7 @@ describe("a probe over gRPC", () => {
       {
         check({ request }: Call, answer: Answer) {
           if (request.service === "hang") return;
+          if (request.service === "odd") return answer({ code: 2, details: "100%" });
           if (request.service === "unknown") return answer({ code: 5, details: "no such service" });
           answer(null, create(HealthCheckResponseSchema, { status: request.service === "sick" ? 2 : 1 }));
         },
@@ -135,6 +136,7 @@ describe("a probe over gRPC", () => {
     ["x".repeat(300), true, "SERVING", ""],
     ["sick", false, "NOT_SERVING", ""],
     ["unknown", false, "gRPC status 5", "no such service"],
+    ["odd", false, "gRPC status 2", "100%"],
   ])("understands what another implementation says of %j", async (service, ok, reason, output) => {
     using server = await grpcServer();
     expect(await ask({ type: "grpc", host: "127.0.0.1", port: server.port, service })).toMatchObject({ ok, reason, output });

@@ -221,23 +221,23 @@ it("a new check holds for what runs, without a restart, and a check that is take
 });
 
 describe("an instance with a memory ceiling", () => {
-  const limited = plainSpec({ restartAboveBytes: 1000 });
+  const limited = plainSpec({ restartAboveBytes: 2 * 1024 ** 2 });
   const usage = (runId: string, memoryBytes: number) => [{ instance: "default/web#0", runId, memoryBytes }];
 
   it("is restarted with that cause above it, and not at it", async () => {
     const { host, services, instance } = await withChecked(limited);
-    services.seeMemory(usage(host.newest.id, 1000));
+    services.seeMemory(usage(host.newest.id, 2 * 1024 ** 2));
     expect(host.newest.sent).toEqual([]);
-    services.seeMemory(usage(host.newest.id, 1001));
+    services.seeMemory(usage(host.newest.id, 3 * 1024 ** 2));
     await host.pass(100);
-    expect(instance()?.lastExit).toMatchObject({ cause: "memory_limit", message: expect.stringContaining("1001") });
+    expect(instance()?.lastExit).toMatchObject({ cause: "memory_limit", message: "its processes used 3.0 MiB, and restart_above is 2.0 MiB" });
     await host.pass(5000);
     expect([host.launched.length, instance()?.state]).toEqual([2, "running"]);
   });
 
   it("is not restarted for what its last run used", async () => {
     const { host, services } = await withChecked(limited);
-    services.seeMemory(usage("another", 5000));
+    services.seeMemory(usage("another", 5 * 1024 ** 2));
     expect(host.newest.sent).toEqual([]);
   });
 });
