@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type HttpProbeSchema, HttpProbe_Scheme as Scheme } from "../gen/pm/v1/health_pb.ts";
 import type { EnvironmentSchema, LogSpecSchema, PortSpecSchema, StopSpecSchema } from "../gen/pm/v1/process_pb.ts";
 import { RestartPolicy_Mode as RestartMode, type RestartPolicySchema, type ServiceSpecSchema } from "../gen/pm/v1/service_pb.ts";
 import { usageError } from "./failure.ts";
@@ -26,6 +27,9 @@ export interface SpecOptions {
   readonly stderr?: string;
   readonly rotateSize?: number;
   readonly port?: MessageInitShape<typeof PortSpecSchema>;
+  readonly healthUrl?: string;
+  readonly healthCommand?: string;
+  readonly restartAbove?: number;
 }
 
 interface Caller {
@@ -52,6 +56,8 @@ export function serviceSpec(name: string, program: Program, options: SpecOptions
     ...(options.instances !== undefined && { instances: options.instances }),
     ...(!options.autostart && { autostart: false }),
     restart: restartPolicy(options),
+    ...healthCheck(options),
+    ...(options.restartAbove !== undefined && { restartAbove: BigInt(options.restartAbove) }),
     labels: { ...options.label },
     description: options.description ?? "",
   };
@@ -98,5 +104,24 @@ function restartPolicy({ restart, restartDelay, maxRestarts }: SpecOptions): Mes
     policy: restart ?? RestartMode.UNSPECIFIED,
     ...(restartDelay !== undefined && { delay: durationOf(restartDelay) }),
     ...(maxRestarts !== undefined && { maxRestarts }),
+  };
+}
+
+function healthCheck({ healthUrl, healthCommand }: SpecOptions): Pick<MessageInitShape<typeof ServiceSpecSchema>, "health"> {
+  if (healthUrl !== undefined && healthCommand !== undefined) throw usageError("--health-url and --health-command: say one of them");
+  if (healthUrl !== undefined) return { health: { http: httpProbe(healthUrl) } };
+  return healthCommand === undefined ? {} : { health: { exec: { command: { shell: healthCommand } } } };
+}
+
+function httpProbe(text: string): MessageInitShape<typeof HttpProbeSchema> {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isHttps = url?.protocol === "https:";
+  if (!url || !(isHttps || url.protocol === "http:"))
+    throw usageError(`--health-url: ${JSON.stringify(text)} is not like http://127.0.0.1:8080/health`);
+  return {
+    scheme: isHttps ? Scheme.HTTPS : Scheme.HTTP,
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(url.port) || (isHttps ? 443 : 80),
+    path: `${url.pathname}${url.search}`,
   };
 }

@@ -26,6 +26,7 @@ export const verbs: readonly VerbEntry[] = [
   { name: "wait", group: run, summary: "wait until services are ready, or stopped", load: () => import("./commands/wait.ts") },
   { name: "ps", aliases: ["ls", "list"], group: look, summary: "list services", load: () => import("./commands/ps.ts") },
   { name: "status", aliases: ["describe", "show"], group: look, summary: "all about one service", load: () => import("./commands/status.ts") },
+  { name: "health", group: look, summary: "show what health checks say", load: () => import("./commands/health.ts") },
   { name: "logs", group: look, summary: "show what services wrote, and follow it", load: () => import("./commands/logs.ts") },
   { name: "events", group: look, summary: "show what has happened, and follow it", load: () => import("./commands/events.ts") },
   { name: "top", group: look, summary: "watch the CPU and memory of services", load: () => import("./commands/top.ts") },

@@ -9,13 +9,14 @@ import { routes } from "./api/routes.ts";
 import { validateRequests } from "./api/validate-request.ts";
 import { findViolations } from "./api/violations.ts";
 import { loadManifest } from "./config/load-manifest.ts";
+import { SystemProber } from "./health/system-prober.ts";
 import { homeDirectory } from "./host/child-environment.ts";
 import { PosixHost } from "./host/posix-host.ts";
 import { signalPump } from "./host/signal-pump.ts";
 import { startPump } from "./host/start-pump.ts";
 import { directoryId, lockDirectory } from "./lock.ts";
 import type { Logger } from "./logger.ts";
-import { readLastLines } from "./logs/last-lines.ts";
+import { readLastLines, readRunLog } from "./logs/last-lines.ts";
 import { requestExit } from "./logs/pump-client.ts";
 import { PumpKeeper } from "./logs/pump-keeper.ts";
 import { PumpLimit } from "./logs/pump-limit.ts";
@@ -51,6 +52,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   const services = new Services({
     host,
     store,
+    prober: new SystemProber(readRunLog),
     logDir: settings.logDir,
     homeDir: homeDirectory(),
     log: say,
@@ -59,7 +61,11 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     storeLost: setAside !== undefined,
   });
   const supervisor = new Supervisor(services, host);
-  const sampler = new UsageSampler({ list: () => services.measured(), onError: (error) => log.warn({ err: error }, "cannot measure") });
+  const sampler = new UsageSampler({
+    list: () => services.measured(),
+    onSample: ({ instances }) => services.seeMemory(instances),
+    onError: (error) => log.warn({ err: error }, "cannot measure"),
+  });
   let pumpPid = 0;
   const limit = new PumpLimit({
     runtimeDir: settings.runtimeDir,

@@ -115,10 +115,11 @@ export function exitedEarly(name: string, how: string, lastLines: readonly strin
   return new PmError("EXITED_EARLY", `${name} ${how} before it was ready`, { metadata: { name, exit: how }, lastLines });
 }
 
-export function timedOut(name: string, state: string, seconds: number): PmError {
-  return new PmError("TIMED_OUT", `${name} is still ${state} after ${seconds} s; the work goes on`, {
-    metadata: { name, state, seconds: String(seconds) },
-  });
+/** `complaint` says why what runs is not ready. */
+export function timedOut(name: string, state: string, seconds: number, complaint?: string): PmError {
+  const still = complaint === undefined ? `is still ${state} after ${seconds} s` : `is ${state} and not ready after ${seconds} s: ${complaint}`;
+  const metadata = { name, state, seconds: String(seconds), ...(complaint !== undefined && { complaint }) };
+  return new PmError("TIMED_OUT", `${name} ${still}; the work goes on`, { metadata });
 }
 
 export function superseded(name: string, by: string): PmError {

@@ -4,6 +4,7 @@ import { ListServicesResponseSchema, SupervisorService } from "../../gen/pm/v1/s
 import { exitCodes } from "../exit-codes.ts";
 import { exitColumn } from "../exit-words.ts";
 import { percentage } from "../figures.ts";
+import { healthColor, healthWord, worstHealth } from "../health-words.ts";
 import { printJson, printJsonLines } from "../json-output.ts";
 import { formatOf, type OutputOptions, outputOptions, selectorHelp, selectorOptions } from "../options.ts";
 import { type SelectorInit, type SelectorOptions, selectorForRead } from "../selector.ts";
@@ -90,12 +91,19 @@ function columnsOf(
   const instancesOf = ({ status }: Service) => status?.instances ?? [];
   const usageOf = (service: Service) => sumUsage(instancesOf(service), usages);
   const severalNamespaces = new Set(services.map(({ namespace }) => namespace)).size > 1;
+  const hasChecks = services.some(({ spec }) => spec?.health || spec?.liveness);
+  const health: Column<Service> = {
+    title: "HEALTH",
+    cell: (service) => healthWord(worstHealth(instancesOf(service))),
+    color: (service) => healthColor(worstHealth(instancesOf(service))),
+  };
   const namespace: Column<Service> = { title: "NAMESPACE", cell: ({ namespace }) => namespace, shrinkTo: 10 };
   return [
     ...(severalNamespaces || options.wide ? [namespace] : []),
     { title: "NAME", cell: ({ name }) => name, shrinkTo: 12, color: () => "bold" },
     { title: "STATE", cell: ({ status }) => stateWord(status?.state ?? 0), color: ({ status }) => stateColor(status?.state ?? 0) },
     { title: "READY", cell: ({ status }) => `${status?.instancesReady ?? 0}/${status?.instancesDesired ?? 0}` },
+    ...(hasChecks ? [health] : []),
     { title: "PID", cell: (service) => livePids(instancesOf(service)).join(" ") || "-", shrinkTo: 8 },
     ...(services.some((service) => portsOf(service).length > 0)
       ? [{ title: "PORT", cell: (service: Service) => portsOf(service).join(" ") || "-", shrinkTo: 6 }]

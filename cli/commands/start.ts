@@ -83,6 +83,9 @@ function specOptions(command: Command): void {
     .option("--stdout <file>", "where its output goes")
     .option("--stderr <file>", "where its error output goes")
     .option("--rotate-size <size>", "begin a new log file at this size", named("--rotate-size", parseSize))
+    .option("--health-url <url>", "it is ready when this answers, and restarted when it does not any more")
+    .option("--health-command <line>", "the same with a line for the shell that succeeds")
+    .option("--restart-above <size>", "restart it when it uses more memory than this", named("--restart-above", parseSize))
     .option("--no-autostart", "do not start it, now or when pmd starts", true)
     .option("--description <text>", "a sentence about it")
     .option("--replace", "if there is one of this name, change it");

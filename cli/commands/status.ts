@@ -7,6 +7,7 @@ import { type ExitCode, exitCodes } from "../exit-codes.ts";
 import { exitColumn, exitSentence } from "../exit-words.ts";
 import { usageError } from "../failure.ts";
 import { percentage } from "../figures.ts";
+import { checkWords, complaintOf, healthWord, worstHealth } from "../health-words.ts";
 import { printJson } from "../json-output.ts";
 import { LogPrinter } from "../log-printer.ts";
 import { formatOf, outputOptions, selectorOptions } from "../options.ts";
@@ -95,6 +96,7 @@ function printService(session: Session, service: Service, { usages, logPaths, la
   const exit = latestExit(instances);
   printBlock(out, `${serviceName(service)}${spec?.description ? ` - ${spec.description}` : ""}`, [
     ["State", stateSentence(session, service, options)],
+    ["Health", healthSentence(service)],
     ["Desired", desiredSentence(service)],
     ["Usage", memoryBytes === undefined ? undefined : `${memory(memoryBytes)}, CPU ${percentage(cpuPercent)}`],
     ["Last exit", exit && `${exitSentence(exit)}, ${ago(session, exit.endTime, options)}`],
@@ -125,6 +127,15 @@ function stateSentence(session: Session, { status }: Service, options: TimeOptio
   const relative = isRelative(session, options) ? "for" : "since";
   const ready = `${status?.instancesReady ?? 0} of ${status?.instancesDesired ?? 0} ready`;
   return `${stateWord(status?.state ?? 0)}, ${ready}${latest ? `, ${relative} ${since(session, latest, options)}` : ""}`;
+}
+
+/** The check, and what it says where it is not well. */
+function healthSentence({ spec, status }: Service): string | undefined {
+  const checks = [spec?.health, spec?.liveness].flatMap((check) => (check ? checkWords(check) : []));
+  if (checks.length === 0) return undefined;
+  const worst = worstHealth(status?.instances ?? []);
+  const complaint = complaintOf(worst);
+  return `${worst ? healthWord(worst) : "nobody to ask"}${complaint ? `, ${complaint}` : ""} (${checks.join("; ")})`;
 }
 
 function desiredSentence({ spec, status, overrides }: Service): string {

@@ -5,6 +5,7 @@ import { exitCodes } from "../exit-codes.ts";
 import { exitSentence } from "../exit-words.ts";
 import { Failure, usageError } from "../failure.ts";
 import { spokenDuration } from "../figures.ts";
+import { complaintOf } from "../health-words.ts";
 import { durationOption, selectorHelp, selectorOptions } from "../options.ts";
 import { atRest } from "../progress.ts";
 import { type SelectorOptions, selectorForVerb } from "../selector.ts";
@@ -84,11 +85,17 @@ function howItEnded(instances: readonly Instance[]): string {
 function timedOut(services: readonly Service[], reached: (service: Service) => boolean, options: WaitVerbOptions): Failure {
   const late = services
     .filter((service) => !reached(service))
-    .map((service) => `${serviceName(service)} is ${stateWord(service.status?.state ?? 0)}`);
+    .map((service) => `${serviceName(service)} is ${stateWord(service.status?.state ?? 0)}${whyNotReady(service)}`);
   return new Failure(
     `not ${options.for} within ${spokenDuration(options.timeout)}: ${late.slice(0, 5).join(", ")}${late.length > 5 ? ", …" : ""}`,
     exitCodes.timedOut,
   );
+}
+
+/** What runs and is not ready has been told something by its check. */
+function whyNotReady({ status }: Service): string {
+  const [complaint] = (status?.instances ?? []).flatMap(({ health }) => complaintOf(health) ?? []);
+  return complaint ? ` and not ready (${complaint})` : "";
 }
 
 function parseGoal(text: string): Goal {

@@ -108,4 +108,5 @@ const types = {
   survivors: EventTypeValue.SURVIVORS,
   signalled: EventTypeValue.SIGNALLED,
   reloaded: EventTypeValue.RELOADED,
+  health_changed: EventTypeValue.HEALTH_CHANGED,
 } satisfies Record<EventType, EventTypeValue>;

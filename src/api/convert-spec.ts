@@ -1,7 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
-  type Command as CommandMessage,
-  CommandSchema,
   LogRotation_Compression as Compression,
   type Environment as EnvironmentMessage,
   LogRotation_Interval as Interval,
@@ -20,7 +18,6 @@ import {
 } from "../../gen/pm/v1/service_pb.ts";
 import { rangeProblem } from "../core/ports.ts";
 import {
-  type Command,
   defaults,
   type Environment,
   type LogSettings,
@@ -32,14 +29,13 @@ import {
   type ServiceSpec,
 } from "../core/spec.ts";
 import { invalidFields, type Violation } from "../errors.ts";
+import { fromCommand, maskedValue, toCommand } from "./convert-command.ts";
+import { fromHealthCheck, fromOnUnhealthy, toHealthCheck, toOnUnhealthy } from "./convert-health.ts";
 import { parseSignal, unknownSignal } from "./convert-signal.ts";
 import { fromMs, toMsOr } from "./convert-time.ts";
 
 // A spec on its way in is a message that the rules of the proto have passed already. What is left to say here is what they cannot say: which
 // signals this host has, and what a masked value stands for. On its way out the values of variables are masked unless somebody asked for them.
-
-/** Stands for the value of a variable in reads; in an update it keeps the value that is there. */
-export const maskedValue = "********";
 
 export interface SpecContext {
   /** Where the spec is within the request, for violations. */
@@ -58,10 +54,12 @@ export function toSpec(message: ServiceSpecMessage, { field = "spec", stored }: 
     autostart: message.autostart ?? true,
     restart: toRestart(message.restart),
     start: {
-      settleMs: toMsOr(message.start?.settle, defaults.start.settleMs),
+      settleMs: toMsOr(message.start?.settle, message.health ? defaults.settleWithHealthMs : defaults.start.settleMs),
       timeoutMs: toMsOr(message.start?.timeout, defaults.start.timeoutMs),
     },
     ...(message.reload && { reload: toReload(message.reload, `${field}.reload`, violations) }),
+    ...toHealth(message, { field, stored, violations }),
+    ...(message.restartAbove !== undefined && { restartAboveBytes: Number(message.restartAbove) }),
     labels: { ...message.labels },
     description: message.description,
   };
@@ -69,6 +67,19 @@ export function toSpec(message: ServiceSpecMessage, { field = "spec", stored }: 
   if (port !== undefined) violations.push({ field: `${field}.process.port`, message: port });
   if (violations.length > 0) throw invalidFields(violations);
   return deepFreeze(spec);
+}
+
+function toHealth(
+  { health, liveness, onUnhealthy }: ServiceSpecMessage,
+  { field, stored, violations }: { field: string; stored: ServiceSpec | undefined; violations: Violation[] },
+): Pick<ServiceSpec, "health" | "liveness" | "onUnhealthy"> {
+  if (liveness?.logLine)
+    violations.push({ field: `${field}.liveness.log_line`, message: "a line that was written once says nothing of later: ask in another way" });
+  return {
+    ...(health && { health: toHealthCheck(health, { field: `${field}.health`, stored: stored?.health, violations }) }),
+    ...(liveness && { liveness: toHealthCheck(liveness, { field: `${field}.liveness`, stored: stored?.liveness, violations }) }),
+    ...(onUnhealthy && { onUnhealthy: toOnUnhealthy(onUnhealthy, `${field}.on_unhealthy`, violations) }),
+  };
 }
 
 interface ProcessContext {
@@ -135,12 +146,6 @@ const fullDiskRules = { drop: OnFull.DROP, block: OnFull.BLOCK } satisfies Recor
 /** Undefined where the message leaves it open. */
 function nameOf<Name extends string>(values: Readonly<Record<Name, number>>, value: number | undefined): Name | undefined {
   return (Object.keys(values) as Name[]).find((name) => values[name] === value);
-}
-
-function toCommand(message: CommandMessage | undefined, field: string, violations: Violation[]): Command {
-  const { argv, shell, args } = message ?? create(CommandSchema);
-  if (argv[0] === "") violations.push({ field: `${field}.argv[0]`, message: "the name of the program is empty" });
-  return { argv: [...argv], shell, args: [...args] };
 }
 
 function toEnvironment(
@@ -212,6 +217,10 @@ export function fromSpec(spec: ServiceSpec, values: "masked" | "revealed"): Serv
     restart: fromRestart(spec.restart),
     start: { settle: fromMs(spec.start.settleMs), timeout: fromMs(spec.start.timeoutMs) },
     ...(spec.reload && { reload: fromReload(spec.reload) }),
+    ...(spec.health && { health: fromHealthCheck(spec.health, values) }),
+    ...(spec.liveness && { liveness: fromHealthCheck(spec.liveness, values) }),
+    ...(spec.onUnhealthy && { onUnhealthy: fromOnUnhealthy(spec.onUnhealthy) }),
+    ...(spec.restartAboveBytes !== undefined && { restartAbove: BigInt(spec.restartAboveBytes) }),
     labels: { ...spec.labels },
     description: spec.description,
   });
@@ -242,10 +251,6 @@ function fromLogs(logs: LogSpec): MessageInitShape<typeof LogSpecSchema> {
     ...(logs.totalBytes > 0 && { totalSize: BigInt(logs.totalBytes) }),
   };
   return { stdout: logs.stdout, stderr: logs.stderr, hints: [...logs.hints], rotate, onFull: fullDiskRules[logs.onFull] };
-}
-
-function fromCommand(command: Command): CommandMessage {
-  return create(CommandSchema, { argv: [...command.argv], shell: command.shell, args: [...command.args] });
 }
 
 function fromReload(reload: ReloadSpec): NonNullable<ServiceSpecInit["reload"]> {

@@ -22,11 +22,13 @@ import {
   type TargetView,
 } from "../supervisor/view.ts";
 import { problemOf } from "./connect-error.ts";
+import { fromHealth } from "./convert-health.ts";
 import { fromExit, fromRun } from "./convert-run.ts";
 import { fromSpec } from "./convert-spec.ts";
 import { fromWallTime } from "./convert-time.ts";
 
-export function fromService(view: ServiceView, values: "masked" | "revealed" = "masked"): ServiceMessage {
+/** A list has only the newest result of each check. */
+export function fromService(view: ServiceView, values: "masked" | "revealed" = "masked", mostResults = 1): ServiceMessage {
   return create(ServiceSchema, {
     name: view.name,
     namespace: view.namespace,
@@ -37,7 +39,7 @@ export function fromService(view: ServiceView, values: "masked" | "revealed" = "
       state: states[view.state],
       instancesDesired: view.instancesDesired,
       instancesReady: view.instancesReady,
-      instances: view.instances.map(fromInstance),
+      instances: view.instances.map((instance) => fromInstance(instance, mostResults)),
       conditions: view.conditions.map(fromCondition),
     },
     generation: BigInt(view.generation),
@@ -47,7 +49,7 @@ export function fromService(view: ServiceView, values: "masked" | "revealed" = "
   });
 }
 
-export function fromInstance(view: InstanceView): InstanceMessage {
+export function fromInstance(view: InstanceView, mostResults = 1): InstanceMessage {
   return create(InstanceSchema, {
     name: view.name,
     index: view.index,
@@ -59,6 +61,8 @@ export function fromInstance(view: InstanceView): InstanceMessage {
     stateTime: fromWallTime(view.stateSince),
     ...(view.nextStartAt !== undefined && { nextStartTime: fromWallTime(view.nextStartAt) }),
     conditions: view.conditions.map(fromCondition),
+    health: fromHealth(view.health, mostResults),
+    ...(view.liveness && { liveness: fromHealth(view.liveness, mostResults) }),
   });
 }
 

@@ -3,6 +3,7 @@ import { WatchResponse_Phase as Phase, type SupervisorService } from "../../gen/
 import { defaultNamespace, serviceKey } from "../core/names.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { requestPurge } from "../logs/pump-client.ts";
+import { keptResults } from "../supervisor/health-watch.ts";
 import { type Selector, select } from "../supervisor/selection.ts";
 import type { Supervisor } from "../supervisor/supervisor.ts";
 import { fromStoredRun } from "./convert-run.ts";
@@ -25,7 +26,7 @@ export function supervisorService(supervisor: Supervisor, runtimeDir: string): S
     listServices: ({ selector }) => ({ services: services.list(selector && toSelector(selector)).map((view) => fromService(view)) }),
 
     getService({ name, runHistory, revealEnvironment }) {
-      const service = fromService(services.get(name).view(), revealEnvironment ? "revealed" : "masked");
+      const service = fromService(services.get(name).view(), revealEnvironment ? "revealed" : "masked", keptResults);
       return { service, runs: runHistory > 0 ? services.runs(name, runHistory).map(fromStoredRun) : [] };
     },
 

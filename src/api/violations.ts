@@ -107,6 +107,8 @@ function hasWork({ field, rules }: FieldPlan): boolean {
 const holdsById: ReadonlyMap<string, (message: Fields) => boolean> = new Map([
   ["command.one_form", ({ argv, shell }: Fields) => (argv as unknown[]).length > 0 !== (shell !== "")],
   ["reload.one_method", ({ signal, command }: Fields) => (signal !== "") !== (command !== undefined)],
+  ["health_check.one_probe", ({ http, tcp, exec, grpc, logLine }: Fields) => [http, tcp, exec, grpc, logLine].filter(Boolean).length === 1],
+  ["on_unhealthy.one_reaction", ({ action, signal }: Fields) => action === 0 || signal === ""],
 ]);
 
 function messageRules(schema: DescMessage): MessageRule[] {

@@ -107,7 +107,7 @@ function placeOf(field: string, places: ProtoJson["places"]): Omit<Problem, "mes
 
 function ownWords(field: string, message: string): string {
   if (field === "version") return "the file has to say which form it has: `version: 1` is the one that this pmd reads";
-  if (field.endsWith(".process.command") && message === "value is required") return "has no command";
+  if (message === "value is required") return `has no ${field.slice(field.lastIndexOf(".") + 1)}`;
   return message;
 }
 

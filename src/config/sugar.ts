@@ -3,12 +3,14 @@ import type { Located, LocatedEntry, LocatedMap, Position } from "./located.ts";
 // What people may write where the proto wants more words. Each form is rewritten to the one that the proto has, with the places kept; what is
 // not rewritten stays as it is, and is judged later.
 //
-//   service     command, cwd, env, env_file … beside instances and restart, rather than below `process`
-//   command     a text is a line for the shell, a list is argv
-//   env_file    a path, or a list of paths
-//   restart     a text is the policy
-//   port        3000, 3000-3003 or auto:5000-5100
-//   signals     in lower case
+//   service       command, cwd, env, env_file … beside instances and restart, rather than below `process`
+//   command       a text is a line for the shell, a list is argv
+//   env_file      a path, or a list of paths
+//   restart       a text is the policy
+//   log_line      a text is what the line contains
+//   on_unhealthy  a text is the action
+//   port          3000, 3000-3003 or auto:5000-5100
+//   signals       in lower case
 
 /** How a message may be written, by its name in the proto. */
 export const sugar: Readonly<Record<string, (node: Located) => Located>> = {
@@ -19,6 +21,8 @@ export const sugar: Readonly<Record<string, (node: Located) => Located>> = {
   "pm.v1.PortSpec": port,
   "pm.v1.StopSpec": signal,
   "pm.v1.ReloadSpec": signal,
+  "pm.v1.LogLineProbe": (node) => wrapText(node, "contains"),
+  "pm.v1.OnUnhealthy": (node) => signal(wrapText(node, "action")),
 };
 
 /** Keys of a service that are fields of its process. */

@@ -16,9 +16,8 @@ export interface ExitHistory {
   readonly failures: number;
 }
 
-/** What becomes of an instance that has ended by itself. */
-export function afterExit(policy: RestartPolicy, exit: RunExit, history: ExitHistory, at: { now: number; random: number }): AfterExit {
-  const success = isSuccess(policy, exit);
+/** What becomes of an instance whose run has ended, and nobody asked it to stop. */
+export function afterExit(policy: RestartPolicy, success: boolean, history: ExitHistory, at: { now: number; random: number }): AfterExit {
   if (policy.mode === "never" || (policy.mode === "on-failure" && success)) return { type: "leave", success };
   if (policy.maxRestarts !== undefined) {
     const recent = endsWithin(history.ends, policy.windowMs, at.now);

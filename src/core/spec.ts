@@ -6,6 +6,14 @@ export interface ServiceSpec {
   readonly restart: RestartPolicy;
   readonly start: StartSpec;
   readonly reload?: ReloadSpec;
+  /** Passes when it can do its work. Without a liveness check it also says when it has to be restarted. */
+  readonly health?: HealthCheck;
+  /** Fails when it has to be restarted. */
+  readonly liveness?: HealthCheck;
+  /** Restart, when absent. */
+  readonly onUnhealthy?: OnUnhealthy;
+  /** Restarted when its processes together use more memory. */
+  readonly restartAboveBytes?: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly description: string;
 }
@@ -88,6 +96,43 @@ export interface StartSpec {
 
 export type ReloadSpec = { readonly signal: string } | { readonly command: Command };
 
+export interface HealthCheck {
+  readonly probe: Probe;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** So many bad results in a row and it is unhealthy. */
+  readonly retries: number;
+  /** So many good results in a row and it is healthy. */
+  readonly successes: number;
+  /** Until it has been healthy once, bad results do not count for so long. */
+  readonly startPeriodMs: number;
+}
+
+/** One way to ask. */
+export type Probe =
+  | HttpProbe
+  | { readonly type: "tcp"; readonly host: string; readonly port: number }
+  | { readonly type: "exec"; readonly command: Command }
+  | { readonly type: "grpc"; readonly host: string; readonly port: number; readonly service: string }
+  | { readonly type: "log_line"; readonly contains: string };
+
+export interface HttpProbe {
+  readonly type: "http";
+  readonly scheme: "http" | "https";
+  readonly host: string;
+  readonly port: number;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly statusMin: number;
+  readonly statusMax: number;
+  /** In the body; empty: whatever it says. */
+  readonly body: string;
+  readonly tlsSkipVerify: boolean;
+}
+
+export type OnUnhealthy = "restart" | "none" | { readonly signal: string };
+
 const logSettings: LogSettings = {
   rotateBytes: 10 * 1024 * 1024,
   interval: "none",
@@ -111,6 +156,10 @@ export const defaults = {
   } satisfies RestartPolicy,
   start: { settleMs: 1000, timeoutMs: 60_000 } satisfies StartSpec,
   stop: { signal: "SIGTERM", graceMs: 10_000 } satisfies StopSpec,
+  /** With a health check it is up when that passes, and nothing is to be gained by waiting. */
+  settleWithHealthMs: 0,
+  health: { intervalMs: 10_000, timeoutMs: 3000, retries: 3, successes: 1, startPeriodMs: 60_000 } satisfies Omit<HealthCheck, "probe">,
+  probe: { host: "127.0.0.1", method: "GET", path: "/", statusMin: 200, statusMax: 399 },
   logs: { stdout: "", stderr: "", hints: [] as readonly string[], ...logSettings } satisfies LogSpec,
 } as const;
 

@@ -17,7 +17,10 @@ export interface RunExit {
 }
 
 /** Why the supervisor ended it, where it did. */
-export type EndCause = "stopped_by_request" | "replaced" | "start_timeout";
+export type EndCause = "stopped_by_request" | "replaced" | "start_timeout" | UnfitCause;
+
+/** Why it must not go on as it does, though it lives. */
+export type UnfitCause = "unhealthy" | "memory_limit";
 
 /**
  * One of these at a time. A state that ends by itself has a deadline in it, on the monotonic clock; there are no other timers in the machine.
@@ -63,6 +66,8 @@ export type InstanceEvent =
   | { readonly type: "spawned" }
   /** The main process has ended and others of its run are alive. */
   | { readonly type: "orphaned" }
+  /** It lives, and is to be ended and started again. */
+  | { readonly type: "unfit"; readonly cause: UnfitCause }
   /** Nothing of the run is left. */
   | { readonly type: "gone"; readonly exit: RunExit }
   | { readonly type: "timeout" };

@@ -1,4 +1,4 @@
-import { afterExit } from "./restart.ts";
+import { afterExit, isSuccess } from "./restart.ts";
 import type { Context, EndCause, InstanceEvent, InstanceModel, InstanceState, RunExit, Step } from "./state.ts";
 
 // The machine of one instance. It only decides: `Instance.dispatch` remembers the model, keeps the one timer and performs the effects.
@@ -46,6 +46,7 @@ function atRest(model: InstanceModel, event: InstanceEvent, context: Context): S
     case "clear":
     case "spawned":
     case "orphaned":
+    case "unfit":
     case "gone":
     case "timeout":
       return [model, []];
@@ -62,6 +63,7 @@ function waiting(model: InstanceModel, event: InstanceEvent, context: Context): 
     case "restart":
     case "spawned":
     case "orphaned":
+    case "unfit":
     case "gone":
     case "timeout":
       return [model, []];
@@ -78,6 +80,8 @@ function starting(model: InstanceModel, state: InstanceState & { phase: "startin
       return state.alive ? [model, []] : [to(model, { phase: "starting", alive: true, deadline: context.now + context.settleMs }), []];
     case "orphaned":
       return kill(model, { next: "recover" }, context);
+    case "unfit":
+      return ask(model, { next: "recover", cause: event.cause }, context);
     case "gone":
       return recover(model, event.exit, context);
     case "timeout":
@@ -96,6 +100,8 @@ function running(model: InstanceModel, event: InstanceEvent, context: Context): 
       return ask(rearmed(model), { next: "start", cause: "replaced" }, context);
     case "orphaned":
       return kill(model, { next: "recover" }, context);
+    case "unfit":
+      return ask(model, { next: "recover", cause: event.cause }, context);
     case "gone":
       return recover(model, event.exit, context);
     case "start":
@@ -118,7 +124,7 @@ function stopping(model: InstanceModel, state: InstanceState & { phase: "stoppin
     }
     case "gone":
       if (state.next === "stop") return [to(model, { phase: "stopped" }), []];
-      return state.next === "start" ? begin(model, context) : recover(model, event.exit, context);
+      return state.next === "start" ? begin(model, context) : recover(model, event.exit, context, state.cause);
     case "timeout":
       return [to(model, { ...state, kills: state.kills + 1, deadline: context.now + proveMs }), [{ type: "kill" }]];
     case "orphaned":
@@ -126,6 +132,7 @@ function stopping(model: InstanceModel, state: InstanceState & { phase: "stoppin
       return [model, state.kills === 0 ? [{ type: "ask" }] : []];
     case "clear":
     case "spawned":
+    case "unfit":
       return [model, []];
   }
 }
@@ -142,6 +149,7 @@ function backoff(model: InstanceModel, event: InstanceEvent, context: Context): 
     case "clear":
     case "spawned":
     case "orphaned":
+    case "unfit":
     case "gone":
       return [model, []];
   }
@@ -166,12 +174,14 @@ function stoppingState({ next, cause }: Stop, kills: number, deadline: number): 
   return { phase: "stopping", next, kills, deadline, ...(cause && { cause }) };
 }
 
-/** It has ended by itself: again, or not. */
-function recover(model: InstanceModel, exit: RunExit, context: Context): Step {
+/** It has ended by itself, or was ended for its own good: again, or not. */
+function recover(model: InstanceModel, exit: RunExit, context: Context, cause?: EndCause): Step {
   const { now, restart, random } = context;
   const ends = [...model.ends, now].filter((end) => end > now - longestWindowMs).slice(-maxEnds);
   const failures = exit.uptimeMs >= restart.resetAfterMs ? 0 : model.failures;
-  const verdict = afterExit(restart, exit, { ends, failures }, { now, random });
+  // However well it took its end: what had to be ended has not succeeded.
+  const success = cause === undefined && isSuccess(restart, exit);
+  const verdict = afterExit(restart, success, { ends, failures }, { now, random });
   const after = { ...model, ends };
   switch (verdict.type) {
     case "restart":

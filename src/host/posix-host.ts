@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { commandArgv, type ProcessSpec, pickLogSettings } from "../core/spec.ts";
 import type { RunExit } from "../core/state.ts";
 import { failpoint } from "../failpoint.ts";
-import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../supervisor/host.ts";
+import type { CommandLimits, CommandOutcome, FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../supervisor/host.ts";
 import { type CgroupSupport, findCgroupRoot, isPopulated, killCgroup, removeCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
 import { findObstacle } from "./find-obstacle.ts";
@@ -335,6 +335,11 @@ class StartingRun implements LiveRun {
   runHelper(argv: readonly string[], process: ProcessSpec, timeoutMs: number): Promise<number> {
     if (!this.#run) return Promise.reject(new Error("it has no process yet"));
     return this.#run.runHelper(argv, process, timeoutMs);
+  }
+
+  runProbe(argv: readonly string[], process: ProcessSpec, limits: CommandLimits): Promise<CommandOutcome> {
+    if (!this.#run) return Promise.reject(new Error("it has no process yet"));
+    return this.#run.runProbe(argv, process, limits);
   }
 }
 

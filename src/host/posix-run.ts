@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
 import type { RunExit } from "../core/state.ts";
 import { failpoint } from "../failpoint.ts";
-import type { LiveRun, RunListener } from "../supervisor/host.ts";
+import type { CommandLimits, CommandOutcome, LiveRun, RunListener } from "../supervisor/host.ts";
 import { countOomKills } from "./cgroup.ts";
 import { childEnvironment, homeDirectory } from "./child-environment.ts";
+import { endOldProbes, newProbeName, probeVariable, runProbe } from "./probe-command.ts";
 import { ageMs, listPids, readStat } from "./process-table.ts";
 import { type RunSpecFile, wholeLine } from "./run-files.ts";
 import { endRemains, isMember, isShim, isTreeEmpty, killTree, type RunTree, standsAnybodyIn, treePids } from "./run-tree.ts";
@@ -153,6 +154,15 @@ export class PosixRun implements LiveRun {
     });
   }
 
+  runProbe(argv: readonly string[], spec: ProcessSpec, limits: CommandLimits): Promise<CommandOutcome> {
+    const directory = spec.workingDirectory || homeDirectory();
+    const name = newProbeName();
+    const variables = { PM_PID: String(this.#pid ?? ""), PM_RUN_ID: this.id, [probeVariable]: name };
+    const environment = childEnvironment(spec.environment, directory, variables);
+    const cgroup = this.#spec.cgroup && join(this.#spec.cgroup, name);
+    return runProbe({ argv, directory, environment, cgroup, name, ...limits });
+  }
+
   /** Resolves when the run is gone and the pump has taken everything that it wrote. */
   get drained(): Promise<void> {
     return this.#drained.promise;
@@ -205,6 +215,7 @@ export class PosixRun implements LiveRun {
     if (pid === undefined) return;
     this.#pid = pid;
     this.#spawnedAt = this.#adopted ? this.#birthOf(pid) : performance.now();
+    if (this.#adopted) tryToSee(() => endOldProbes(this.#tree()));
     this.#listener.spawned(pid);
     const asked = this.#asked;
     this.#asked = undefined;

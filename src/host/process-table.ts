@@ -63,6 +63,12 @@ export function hasEnvironmentLine(pid: number, line: string): boolean {
   return environment !== undefined && (environment.startsWith(`${line}\0`) || environment.includes(`\0${line}\0`));
 }
 
+/** The environment it was started with has a variable of this name. */
+export function hasEnvironmentVariable(pid: number, name: string): boolean {
+  const environment = readProc(pid, "environ");
+  return environment !== undefined && (environment.startsWith(`${name}=`) || environment.includes(`\0${name}=`));
+}
+
 /** It can write to one of these files. */
 export function holdsForWriting(pid: number, paths: readonly string[]): boolean {
   let descriptors: string[];

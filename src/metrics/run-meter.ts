@@ -47,6 +47,7 @@ export class RunMeter {
     this.#peakMemoryBytes = Math.max(this.#peakMemoryBytes, memoryBytes);
     return {
       instance: measured.instance,
+      runId: measured.runId,
       ...(percent === undefined ? {} : { cpuPercent: percent }),
       memoryBytes,
       pids,

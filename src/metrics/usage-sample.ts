@@ -33,6 +33,7 @@ export interface HostSample {
 /** An instance with everything that it has started. */
 export interface InstanceSample {
   readonly instance: string;
+  readonly runId: string;
   /** Of one core; absent in the first sample of a run. */
   readonly cpuPercent?: number;
   /** What its cgroup accounts for, else the sum of resident sets. */

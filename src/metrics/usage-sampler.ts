@@ -21,6 +21,8 @@ export interface UsageSamplerOptions {
   readonly intervalMs?: number;
   readonly now?: () => number;
   readonly wallTime?: () => number;
+  /** Hears of every sample. */
+  readonly onSample?: (sample: UsageSample) => void;
   /** Hears why a sample that nobody asked for could not be taken. */
   readonly onError?: (error: unknown) => void;
 }
@@ -35,6 +37,7 @@ export class UsageSampler {
   readonly #intervalMs: number;
   readonly #now: () => number;
   readonly #wallTime: () => number;
+  readonly #onSample: (sample: UsageSample) => void;
   readonly #onError: (error: unknown) => void;
   readonly #host = new HostUsage();
   readonly #trees = new ProcessTrees();
@@ -46,11 +49,19 @@ export class UsageSampler {
   #inFlight: Promise<UsageSample> | undefined;
   #samples = 0;
 
-  constructor({ list, intervalMs = 5000, now = () => performance.now(), wallTime = Date.now, onError = () => {} }: UsageSamplerOptions) {
+  constructor({
+    list,
+    intervalMs = 5000,
+    now = () => performance.now(),
+    wallTime = Date.now,
+    onSample = () => {},
+    onError = () => {},
+  }: UsageSamplerOptions) {
     this.#list = list;
     this.#intervalMs = intervalMs;
     this.#now = now;
     this.#wallTime = wallTime;
+    this.#onSample = onSample;
     this.#onError = onError;
   }
 
@@ -117,6 +128,7 @@ export class UsageSampler {
     const sample = { at: time.at, host, instances };
     this.#newest = { takenAt: time.now, sample };
     this.#record(sample);
+    this.#onSample(sample);
     if (this.#timer) this.#wake();
     return sample;
   }

@@ -58,7 +58,7 @@ function finish(found: FoundRun, { host, store, events, services, log }: Parts):
       if (!known?.end && services.has(serviceKey(namespace, service))) {
         const open = known ?? { id: runId, namespace, service, index, generation, pid: run?.pid ?? 0, startedAt: found.startedAt };
         if (!known) store.beginRun(open);
-        recordEnd(open, exitRecord(exit, undefined, 0), { store, events });
+        recordEnd(open, exitRecord(exit, {}, 0), { store, events });
       }
       store.flushed().then(
         () => host.forget(runId),

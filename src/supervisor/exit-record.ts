@@ -1,8 +1,15 @@
 import type { EndCause, RunExit } from "../core/state.ts";
 import type { ExitCause, StoredExit } from "./store.ts";
 
+/** What the supervisor knows of it, where it ended the run. */
+export interface WhyEnded {
+  readonly cause?: EndCause | undefined;
+  /** Why the run was unfit. */
+  readonly complaint?: string | undefined;
+}
+
 /** What is kept of an end. A status above 128 is a signal: the shell cannot tell it from a program that exits with that number. */
-export function exitRecord(exit: RunExit, cause: EndCause | undefined, peakMemoryBytes: number): StoredExit {
+export function exitRecord(exit: RunExit, { cause, complaint }: WhyEnded, peakMemoryBytes: number): StoredExit {
   const { status, signal, endedAt, uptimeMs } = exit;
   return {
     cause: causeOf(exit, cause),
@@ -10,9 +17,13 @@ export function exitRecord(exit: RunExit, cause: EndCause | undefined, peakMemor
     uptimeMs,
     peakMemoryBytes,
     lastLines: [],
-    message: messageOf(exit),
+    message: isComplaint(cause) ? (complaint ?? "") : messageOf(exit),
     ...(signal ? { signal } : status !== undefined && { code: status }),
   };
+}
+
+function isComplaint(cause: EndCause | undefined): boolean {
+  return cause === "unhealthy" || cause === "memory_limit";
 }
 
 function causeOf({ kind, signal, oomKills = 0 }: RunExit, cause: EndCause | undefined): ExitCause {
@@ -45,10 +56,12 @@ export function describeExit({ cause, code, signal, message }: StoredExit): stri
       return `was lost: ${message}`;
     case "oom":
       return `ran out of memory (${how})`;
+    case "unhealthy":
+      return `was unhealthy: ${message} (${how})`;
+    case "memory_limit":
+      return `used too much memory: ${message} (${how})`;
     case "exited":
     case "signalled":
-    case "unhealthy":
-    case "memory_limit":
     case "overtime":
     case "ttl":
     case "dependency":

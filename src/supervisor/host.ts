@@ -83,4 +83,24 @@ export interface LiveRun {
   readonly cgroup: string | undefined;
   /** Runs a helper command in the run's environment, its output with the run's: resolves with its exit code. */
   runHelper(command: readonly string[], process: ProcessSpec, timeoutMs: number): Promise<number>;
+  /** The same for a question: its output is the answer, and everything that it has started is gone when this resolves. */
+  runProbe(command: readonly string[], process: ProcessSpec, limits: CommandLimits): Promise<CommandOutcome>;
+}
+
+export interface CommandLimits {
+  /** It is ended when this is aborted. */
+  readonly signal: AbortSignal;
+  /** So much of its output is kept. */
+  readonly outputBytes: number;
+}
+
+/** How a command went that was run for its answer. */
+export interface CommandOutcome {
+  readonly end: "exited" | "killed" | "aborted";
+  /** Of one that exited. */
+  readonly code: number;
+  /** Of one that was killed. */
+  readonly signal: string;
+  /** The beginning of what it printed, on both streams. */
+  readonly output: string;
 }

@@ -1,22 +1,36 @@
+import { isDeepStrictEqual } from "node:util";
+import type { HealthWord } from "../core/health.ts";
 import { displayName } from "../core/names.ts";
 import { isCrashLoop } from "../core/restart.ts";
-import type { ProcessSpec, ServiceSpec } from "../core/spec.ts";
-import { type Context, type Effect, type EndCause, type InstanceEvent, type InstanceModel, initialModel, type RunExit } from "../core/state.ts";
+import type { HealthCheck, ProcessSpec, ServiceSpec } from "../core/spec.ts";
+import {
+  type Context,
+  type Effect,
+  type EndCause,
+  type InstanceEvent,
+  type InstanceModel,
+  initialModel,
+  type RunExit,
+  type UnfitCause,
+} from "../core/state.ts";
 import { transition } from "../core/transition.ts";
 import { failpoint } from "../failpoint.ts";
 import { conditionsOf, type InstanceFacts } from "./conditions.ts";
 import type { EventLog } from "./event-log.ts";
 import { describeExit, exitRecord } from "./exit-record.ts";
+import { complaintOf, HealthWatch } from "./health-watch.ts";
 import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "./host.ts";
+import type { Prober } from "./prober.ts";
 import type { StartGate } from "./start-gate.ts";
 import { restingOf, stateEvents } from "./state-events.ts";
 import type { Store, StoredExit } from "./store.ts";
-import type { InstanceView, StateWord } from "./view.ts";
+import type { HealthResult, InstanceView, StateWord } from "./view.ts";
 import { Wake } from "./wake.ts";
 
 /** What an instance needs of its surroundings. */
 export interface InstanceParts {
   readonly host: Host;
+  readonly prober: Prober;
   readonly store: Store;
   readonly events: EventLog;
   readonly gate: StartGate<Instance>;
@@ -48,6 +62,19 @@ export interface MeasuredRun {
   readonly restarts: number;
 }
 
+/** The checks that an instance can have. */
+const checkNames = ["health", "liveness"] as const;
+type CheckName = (typeof checkNames)[number];
+
+interface CurrentRun {
+  readonly live: LiveRun;
+  readonly order: LaunchOrder;
+  readonly adopted: boolean;
+  stored: boolean;
+  /** Why it is unfit. */
+  complaint?: string;
+}
+
 /** How long the last lines of a run are waited for: a pump that is just being started has them soon. */
 const lastLinesMs = 5000;
 
@@ -61,7 +88,8 @@ export class Instance {
   readonly #orders: () => InstanceOrders;
   #model: InstanceModel = initialModel;
   #stateSince: number;
-  #run: { live: LiveRun; order: LaunchOrder; adopted: boolean; stored: boolean } | undefined;
+  #run: CurrentRun | undefined;
+  readonly #watches = new Map<CheckName, HealthWatch>();
   #lastExit: StoredExit | undefined;
   #lastWords: Promise<StoredExit | undefined> = Promise.resolve(undefined);
   #cancelDeadline: () => void = () => undefined;
@@ -74,6 +102,7 @@ export class Instance {
     this.#parts = parts;
     this.#orders = orders;
     this.#stateSince = parts.host.wallTime();
+    this.watchHealth();
   }
 
   get model(): InstanceModel {
@@ -111,8 +140,30 @@ export class Instance {
     if (next.state.phase === "waiting") gate.wait(this);
     else if (next.state.phase === "starting" && !next.state.alive) gate.enter(this);
     else gate.leave(this);
+    // What is being ended is not asked how it is.
+    if (next.state.phase !== "starting" && next.state.phase !== "running") this.#endWatches();
     for (const effect of effects) this.#perform(effect);
     this.#tell(before);
+  }
+
+  /** Its service may have other checks now: those that are the same go on. */
+  watchHealth(): void {
+    const { spec } = this.#orders();
+    for (const name of checkNames) {
+      const check = spec[name];
+      const watch = this.#watches.get(name);
+      if (isDeepStrictEqual(watch?.check, check)) continue;
+      watch?.end();
+      this.#watches.delete(name);
+      if (check) this.#watches.set(name, this.#makeWatch(name, check));
+    }
+  }
+
+  /** Its processes together use so much. */
+  seeMemory(runId: string, memoryBytes: number): void {
+    const { restartAboveBytes } = this.#orders().spec;
+    if (restartAboveBytes === undefined || memoryBytes <= restartAboveBytes || this.#run?.order.runId !== runId) return;
+    this.#endUnfit("memory_limit", `its processes used ${mebibytes(memoryBytes)}, and restart_above is ${mebibytes(restartAboveBytes)}`);
   }
 
   /** Takes over a run that an earlier pmd started. */
@@ -140,6 +191,7 @@ export class Instance {
 
   /** Nothing may call it any more. */
   close(): void {
+    this.#endWatches();
     this.#cancelDeadline();
     this.#parts.gate.leave(this);
   }
@@ -150,8 +202,15 @@ export class Instance {
     return state.phase;
   }
 
+  /** It can do its work: it runs and, where there is a check of that, it is healthy. */
   get ready(): boolean {
-    return this.#model.state.phase === "running";
+    const health = this.#watches.get("health");
+    return this.#model.state.phase === "running" && (!health || health.state === "healthy");
+  }
+
+  /** Why it is not ready though it runs: what its check was told last. */
+  get complaint(): string | undefined {
+    return this.#watches.get("health")?.complaint;
   }
 
   /** Nothing of it is alive, and nothing will be by itself. */
@@ -175,11 +234,14 @@ export class Instance {
   view(): InstanceView {
     const { state, restarts } = this.#model;
     const run = this.#run;
+    const liveness = this.#watches.get("liveness");
     return {
       name: this.name,
       index: this.index,
       state: this.state,
       ready: this.ready,
+      health: this.#watches.get("health")?.view() ?? { state: "none", failures: 0, results: [] },
+      ...(liveness && { liveness: liveness.view() }),
       restarts,
       stateSince: this.#stateSince,
       conditions: conditionsOf(this.#facts()),
@@ -254,6 +316,7 @@ export class Instance {
     this.#parts.events.append({ ...(run.adopted ? adopted : started), subject: this.name, runId: run.order.runId, attributes: { pid: String(pid) } });
     this.dispatch({ type: "spawned" });
     this.#parts.gate.leave(this);
+    for (const watch of this.#watches.values()) this.#beginWatch(watch);
     this.#changed();
   }
 
@@ -263,7 +326,7 @@ export class Instance {
     const { store, events, peakMemoryBytes } = this.#parts;
     const { order, live } = run;
     if (!run.stored) this.#storeRun(live.pid ?? 0);
-    const record = exitRecord(exit, this.#cause(), peakMemoryBytes(order.runId));
+    const record = exitRecord(exit, { cause: this.#cause(), complaint: run.complaint }, peakMemoryBytes(order.runId));
     this.#lastExit = record;
     // Of a run that was found, the end may be stored already: by the pmd that was killed before it could let the run go.
     if (!run.adopted || store.findRun(order.runId)?.end === undefined) {
@@ -311,6 +374,52 @@ export class Instance {
     this.#parts.store.beginRun({ id: runId, namespace, service, index, generation, pid, startedAt: run.live.startedAt });
     run.stored = true;
     failpoint("start.recorded");
+  }
+
+  #makeWatch(name: CheckName, check: HealthCheck): HealthWatch {
+    const changed = (from: HealthWord, to: HealthWord, result: HealthResult) => this.#healthChanged(name, { from, to, result });
+    const watch = new HealthWatch(check, { ...this.#parts, changed });
+    this.#beginWatch(watch);
+    return watch;
+  }
+
+  /** Where there is a process to be asked. */
+  #beginWatch(watch: HealthWatch): void {
+    const run = this.#run;
+    const { phase } = this.#model.state;
+    if (run?.live.pid === undefined || (phase !== "starting" && phase !== "running")) return;
+    watch.begin({ live: run.live, order: run.order, adopted: run.adopted, process: this.#process() });
+  }
+
+  #endWatches(): void {
+    for (const watch of this.#watches.values()) watch.end();
+  }
+
+  #healthChanged(name: CheckName, { from, to, result }: { from: HealthWord; to: HealthWord; result: HealthResult }): void {
+    const runId = this.#run?.order.runId ?? "";
+    const shown = displayName(this.name);
+    const message = to === "healthy" ? `${shown} is healthy` : `${shown} is unhealthy: ${complaintOf(result)}`;
+    const attributes = { check: name, from, to };
+    this.#parts.events.append({ type: "health_changed", subject: this.name, runId, message, attributes });
+    this.#changed();
+    // Where both are asked, only liveness says when it is to be restarted.
+    if (to === "unhealthy" && (name === "liveness" || !this.#watches.has("liveness"))) this.#react(complaintOf(result));
+  }
+
+  #react(complaint: string): void {
+    const { onUnhealthy = "restart" } = this.#orders().spec;
+    if (onUnhealthy === "none") return;
+    if (onUnhealthy === "restart") return this.#endUnfit("unhealthy", complaint);
+    try {
+      this.#run?.live.signal(onUnhealthy.signal, "main");
+    } catch {
+      // It has ended meanwhile, and is told of as ended.
+    }
+  }
+
+  #endUnfit(cause: UnfitCause, complaint: string): void {
+    if (this.#run) this.#run.complaint ??= complaint;
+    this.dispatch({ type: "unfit", cause });
   }
 
   /** Why the supervisor ended it, if it did. */
@@ -369,4 +478,8 @@ export class Instance {
     this.changes.notify();
     this.#parts.changed(this);
   }
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 }

@@ -33,7 +33,7 @@ export async function reachGoal(instance: Instance, goal: Goal, wait: Wait, sign
     if (verdict === "reached") return undefined;
     // By the time that its last words are there it may have been started and have ended again: this is about the end that was seen.
     if (verdict !== "not yet") return verdict(await instance.lastWords);
-    if (timeout.aborted) return timedOut(displayName(instance.name), instance.state, timeoutMs / 1000);
+    if (timeout.aborted) return timedOut(displayName(instance.name), instance.state, timeoutMs / 1000, instance.complaint);
     if (signal.aborted) return shuttingDown();
     await instance.changes.wait(ended);
   }
@@ -67,7 +67,7 @@ function judgeStart(instance: Instance, goal: Goal, level: WaitLevel): Verdict {
   const isOld = goal.verb === "restart" && run !== undefined && run.id === goal.oldRun;
   switch (state.phase) {
     case "running":
-      return isOld ? "not yet" : "reached";
+      return isOld || (level === "ready" && !instance.ready) ? "not yet" : "reached";
     case "starting":
       return level === "started" && state.alive && !isOld ? "reached" : "not yet";
     case "waiting":

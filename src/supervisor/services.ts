@@ -9,6 +9,7 @@ import { EventLog } from "./event-log.ts";
 import type { Host } from "./host.ts";
 import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
 import { hintPaths, instanceLogPaths, instanceLogSources, type LogBases, type LogHint, type LogSource } from "./log-paths.ts";
+import type { Prober } from "./prober.ts";
 import { everything, instancesOf, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
 import { StartGate } from "./start-gate.ts";
 import type { Store, StoredRun, StoredService } from "./store.ts";
@@ -22,6 +23,7 @@ const mostRuns = 10_000;
 export interface SupervisorParts extends LogBases {
   readonly host: Host;
   readonly store: Store;
+  readonly prober: Prober;
   readonly log: (message: string, details: object) => void;
   readonly peakMemoryBytes: InstanceParts["peakMemoryBytes"];
   readonly lastLines: InstanceParts["lastLines"];
@@ -123,6 +125,17 @@ export class Services {
   /** Runs that have a process, for whoever measures them. */
   measured(): MeasuredRun[] {
     return [...this.#byKey.values()].flatMap(({ instances }) => instances).flatMap((instance) => instance.measured ?? []);
+  }
+
+  /** What the processes of each run use together: some services have a limit to it. */
+  seeMemory(usages: readonly { readonly instance: string; readonly runId: string; readonly memoryBytes: number }[]): void {
+    for (const { instance, runId, memoryBytes } of usages) {
+      const at = instance.lastIndexOf("#");
+      this.#byKey
+        .get(instance.slice(0, at))
+        ?.instance(Number(instance.slice(at + 1)))
+        ?.seeMemory(runId, memoryBytes);
+    }
   }
 
   /** Newest first. */

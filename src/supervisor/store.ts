@@ -122,6 +122,7 @@ export const eventTypes = [
   "survivors",
   "signalled",
   "reloaded",
+  "health_changed",
 ] as const;
 export type EventType = (typeof eventTypes)[number];
 

@@ -99,6 +99,7 @@ export class SupervisedService implements InstanceOrders {
   /** It holds from now on, because it is stored. */
   become(stored: StoredService): void {
     this.#stored = stored;
+    for (const instance of this.#instances) instance.watchHealth();
     this.fit();
   }
 

@@ -139,7 +139,7 @@ export class Supervisor {
       const { run } = instance;
       const name = displayName(instance.name);
       if (!reload) throw noReloadMethod(service.shownName);
-      if (!run || !instance.ready) throw wrongState(name, instance.state, "cannot reload");
+      if (!run || instance.model.state.phase !== "running") throw wrongState(name, instance.state, "cannot reload");
       if ("signal" in reload) send(run, name, reload.signal, "main");
       else {
         const code = await run.runHelper(commandArgv(reload.command), process, reloadTimeoutMs);

@@ -1,3 +1,4 @@
+import type { HealthWord } from "../core/health.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import type { PmError } from "../errors.ts";
 import type { Overrides, StoredExit } from "./store.ts";
@@ -41,6 +42,9 @@ export interface InstanceView {
   readonly index: number;
   readonly state: StateWord;
   readonly ready: boolean;
+  readonly health: HealthView;
+  /** Absent when there is no such check. */
+  readonly liveness?: HealthView;
   /** The run that is alive, or is being started or stopped. */
   readonly run?: RunView;
   readonly lastExit?: StoredExit;
@@ -48,6 +52,25 @@ export interface InstanceView {
   readonly stateSince: number;
   readonly nextStartAt?: number;
   readonly conditions: readonly ConditionView[];
+}
+
+/** What is known of one check. */
+export interface HealthView {
+  readonly state: "none" | HealthWord;
+  readonly since?: number;
+  readonly failures: number;
+  /** Newest first. */
+  readonly results: readonly HealthResult[];
+}
+
+/** One answer to a probe. */
+export interface HealthResult {
+  /** When the probe began. */
+  readonly at: number;
+  readonly durationMs: number;
+  readonly ok: boolean;
+  readonly reason: string;
+  readonly output: string;
 }
 
 export interface RunView {

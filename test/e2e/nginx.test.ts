@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { startDaemon } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/free-port.ts";
 import { getService, isAlive, isRunning, named, pidOf, shell } from "../support/specs.ts";
 
 it("nginx logs to /dev/stdout and /dev/stderr, serves while pmd is away, and leaves no worker behind", async () => {
@@ -66,16 +66,5 @@ function fetchText(port: number): Promise<string> {
       });
       response.on("end", () => resolve(text));
     }).on("error", reject);
-  });
-}
-
-/** nginx cannot say which port it took, so one is looked for. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => (typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port"))));
-    });
   });
 }

@@ -1,6 +1,6 @@
 import type { ProcessSpec } from "../../src/core/spec.ts";
 import type { RunExit } from "../../src/core/state.ts";
-import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../../src/supervisor/host.ts";
+import type { CommandOutcome, FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../../src/supervisor/host.ts";
 
 /** A model of the operating system with its own clock: nothing happens until the test says so. */
 export class FakeHost implements Host {
@@ -160,6 +160,11 @@ export class FakeRun implements LiveRun {
   runHelper(command: readonly string[]): Promise<number> {
     this.sent.push(`helper ${command.join(" ")}`);
     return Promise.resolve(0);
+  }
+
+  runProbe(command: readonly string[]): Promise<CommandOutcome> {
+    this.sent.push(`probe ${command.join(" ")}`);
+    return Promise.resolve({ end: "exited", code: 0, signal: "", output: "" });
   }
 }
 

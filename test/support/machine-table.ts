@@ -44,6 +44,7 @@ export const events: InstanceEvent[] = [
   { type: "clear" },
   { type: "spawned" },
   { type: "orphaned" },
+  { type: "unfit", cause: "unhealthy" },
   { type: "gone", exit },
   { type: "timeout" },
 ];

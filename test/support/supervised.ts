@@ -3,6 +3,7 @@ import { everything, type Selector } from "../../src/supervisor/selection.ts";
 import { Services } from "../../src/supervisor/services.ts";
 import { Supervisor } from "../../src/supervisor/supervisor.ts";
 import { FakeHost } from "./fake-host.ts";
+import { FakeProber } from "./fake-prober.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 export const never = new AbortController().signal;
@@ -34,10 +35,11 @@ export function plainSpec(change: Partial<ServiceSpec> = {}): ServiceSpec {
 }
 
 /** A supervisor over a fake host and a store in memory; `again` is what a pmd that is started anew on the same store would be. */
-export function supervised(host = new FakeHost(), store = new MemoryStore()) {
+export function supervised(host = new FakeHost(), store = new MemoryStore(), prober = new FakeProber()) {
   const services = new Services({
     host,
     store,
+    prober,
     logDir: "/logs",
     homeDir: "/home/pm",
     log: () => undefined,
@@ -47,7 +49,7 @@ export function supervised(host = new FakeHost(), store = new MemoryStore()) {
   services.open();
   const supervisor = new Supervisor(services, host);
   const eventTypes = () => services.events.read(services.events.oldestCursor, 10_000).events.map(({ type }) => type);
-  return { supervisor, services, host, store, eventTypes };
+  return { supervisor, services, host, store, prober, eventTypes };
 }
 
 export const web = { namespace: "default", name: "web", spec: plainSpec() };

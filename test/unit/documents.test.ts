@@ -5,7 +5,7 @@ import { exitCodes } from "../../cli/exit-codes.ts";
 import { defaultLimits } from "../../src/api/limits.ts";
 import { parseDuration } from "../../src/core/duration.ts";
 import { parseSize } from "../../src/core/size.ts";
-import { pickLogSettings } from "../../src/core/spec.ts";
+import { defaults, pickLogSettings } from "../../src/core/spec.ts";
 import { machineTable } from "../support/machine-table.ts";
 import { stories } from "../vm/stories.ts";
 
@@ -41,6 +41,21 @@ describe("README.md, about logs", () => {
       ["rotate.compress", compress],
       ["rotate.total_size", totalBytes === 0 ? "none" : totalBytes],
       ["on_full", onFull],
+    ]);
+  });
+});
+
+describe("README.md, about health", () => {
+  it("has the default of every key that says how a check is made, and no other", () => {
+    const [, table = ""] = readFileSync("README.md", "utf8").split("below `health` or `liveness`");
+    const rows = [...(table.split("\n\n")[0] ?? "").matchAll(/^\| `(\w+)` \| `(\w+)` \| /gm)];
+    const { intervalMs, timeoutMs, retries, successes, startPeriodMs } = defaults.health;
+    expect(rows.map(([, key, said = ""]) => [key, parseDuration(said) ?? Number(said)])).toEqual([
+      ["interval", intervalMs],
+      ["timeout", timeoutMs],
+      ["retries", retries],
+      ["successes", successes],
+      ["start_period", startPeriodMs],
     ]);
   });
 });

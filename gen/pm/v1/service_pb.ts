@@ -9,6 +9,8 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { State } from "./common_pb.ts";
 import { file_pm_v1_common } from "./common_pb.ts";
+import type { HealthCheck, HealthStatus, OnUnhealthy } from "./health_pb.ts";
+import { file_pm_v1_health } from "./health_pb.ts";
 import type { Command, ExitRecord, ProcessSpec, Run } from "./process_pb.ts";
 import { file_pm_v1_process } from "./process_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -17,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pm/v1/service.proto.
  */
 export const file_pm_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("ChNwbS92MS9zZXJ2aWNlLnByb3RvEgVwbS52MSKdAgoHU2VydmljZRIMCgRuYW1lGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIgCgRzcGVjGAMgASgLMhIucG0udjEuU2VydmljZVNwZWMSIwoJb3ZlcnJpZGVzGAQgASgLMhAucG0udjEuT3ZlcnJpZGVzEiQKBnN0YXR1cxgFIAEoCzIULnBtLnYxLlNlcnZpY2VTdGF0dXMSEgoKZ2VuZXJhdGlvbhgGIAEoAxIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgJIAEoCSKyAwoLU2VydmljZVNwZWMSKwoHcHJvY2VzcxgBIAEoCzISLnBtLnYxLlByb2Nlc3NTcGVjQga6SAPIAQESIAoJaW5zdGFuY2VzGAIgASgNQgi6SAUqAxjoB0gAiAEBEhYKCWF1dG9zdGFydBgDIAEoCEgBiAEBEiUKB3Jlc3RhcnQYBCABKAsyFC5wbS52MS5SZXN0YXJ0UG9saWN5Eh8KBXN0YXJ0GAUgASgLMhAucG0udjEuU3RhcnRTcGVjEiEKBnJlbG9hZBgGIAEoCzIRLnBtLnYxLlJlbG9hZFNwZWMSZwoGbGFiZWxzGAcgAygLMh4ucG0udjEuU2VydmljZVNwZWMuTGFiZWxzRW50cnlCN7pINJoBMRBAIiZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOV8uLy1dezAsNjJ9JCoFcgMY/wESHQoLZGVzY3JpcHRpb24YCCABKAlCCLpIBXIDGOgHGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDAoKX2luc3RhbmNlc0IMCgpfYXV0b3N0YXJ0IqAECg1SZXN0YXJ0UG9saWN5EikKBnBvbGljeRgBIAEoDjIZLnBtLnYxLlJlc3RhcnRQb2xpY3kuTW9kZRI4CgVkZWxheRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASPAoJbWF4X2RlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABIsCgZqaXR0ZXIYBCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASACIAQESPgoLcmVzZXRfYWZ0ZXIYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEiMKDG1heF9yZXN0YXJ0cxgGIAEoDUIIukgFKgMYkE5IAYgBARI5CgZ3aW5kb3cYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECID1JCoAEi4KEnN1Y2Nlc3NfZXhpdF9jb2RlcxgIIAMoBUISukgPkgEMEIACIgcaBRj/ASgAIlIKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg8KC01PREVfQUxXQVlTEAESEwoPTU9ERV9PTl9GQUlMVVJFEAISDgoKTU9ERV9ORVZFUhADQgkKB19qaXR0ZXJCDwoNX21heF9yZXN0YXJ0cyKBAQoJU3RhcnRTcGVjEjgKBnNldHRsZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwyABI6Cgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUqACLWAQoKUmVsb2FkU3BlYxJECgZzaWduYWwYASABKAlCNLpIMXIvMi1eJHxeKFNJRyk/W0EtWl1bQS1aMC05Ky1dezEsOX0kfF5bMS05XVswLTldPyQSHwoHY29tbWFuZBgCIAEoCzIOLnBtLnYxLkNvbW1hbmQ6YbpIXhpcChFyZWxvYWQub25lX21ldGhvZBIdZ2l2ZSBlaXRoZXIgc2lnbmFsIG9yIGNvbW1hbmQaKCh0aGlzLnNpZ25hbCAhPSAnJykgIT0gaGFzKHRoaXMuY29tbWFuZCkixQEKCU92ZXJyaWRlcxIpCgdkZXNpcmVkGAEgASgOMhgucG0udjEuT3ZlcnJpZGVzLkRlc2lyZWQSFgoJaW5zdGFuY2VzGAIgASgNSACIAQESGQoRc3RvcHBlZF9pbnN0YW5jZXMYAyADKA0iTAoHRGVzaXJlZBIXChNERVNJUkVEX1VOU1BFQ0lGSUVEEAASEwoPREVTSVJFRF9SVU5OSU5HEAESEwoPREVTSVJFRF9TVE9QUEVEEAJCDAoKX2luc3RhbmNlcyLVAQoNU2VydmljZVN0YXR1cxIpCgdkZXNpcmVkGAEgASgOMhgucG0udjEuT3ZlcnJpZGVzLkRlc2lyZWQSGwoFc3RhdGUYAiABKA4yDC5wbS52MS5TdGF0ZRIZChFpbnN0YW5jZXNfZGVzaXJlZBgDIAEoDRIXCg9pbnN0YW5jZXNfcmVhZHkYBCABKA0SIgoJaW5zdGFuY2VzGAUgAygLMg8ucG0udjEuSW5zdGFuY2USJAoKY29uZGl0aW9ucxgGIAMoCzIQLnBtLnYxLkNvbmRpdGlvbiKvAgoISW5zdGFuY2USDAoEbmFtZRgBIAEoCRINCgVpbmRleBgCIAEoDRIbCgVzdGF0ZRgDIAEoDjIMLnBtLnYxLlN0YXRlEg0KBXJlYWR5GAQgASgIEhcKA3J1bhgFIAEoCzIKLnBtLnYxLlJ1bhIkCglsYXN0X2V4aXQYBiABKAsyES5wbS52MS5FeGl0UmVjb3JkEhAKCHJlc3RhcnRzGAcgASgEEi4KCnN0YXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD25leHRfc3RhcnRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoKY29uZGl0aW9ucxgKIAMoCzIQLnBtLnYxLkNvbmRpdGlvbiKGAgoJQ29uZGl0aW9uEiMKBHR5cGUYASABKA4yFS5wbS52MS5Db25kaXRpb24uVHlwZRIPCgdtZXNzYWdlGAIgASgJEikKBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKXAQoEVHlwZRIUChBUWVBFX1VOU1BFQ0lGSUVEEAASEwoPVFlQRV9DUkFTSF9MT09QEAESEwoPVFlQRV9PT01fS0lMTEVEEAISFQoRVFlQRV9DT05GSUdfU1RBTEUQAxIQCgxUWVBFX0FET1BURUQQBBISCg5UWVBFX1NVUlZJVk9SUxAFEhIKDlRZUEVfU0hJTV9MT1NUEAZiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_pm_v1_common, file_pm_v1_process]);
+  fileDesc("ChNwbS92MS9zZXJ2aWNlLnByb3RvEgVwbS52MSKdAgoHU2VydmljZRIMCgRuYW1lGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIgCgRzcGVjGAMgASgLMhIucG0udjEuU2VydmljZVNwZWMSIwoJb3ZlcnJpZGVzGAQgASgLMhAucG0udjEuT3ZlcnJpZGVzEiQKBnN0YXR1cxgFIAEoCzIULnBtLnYxLlNlcnZpY2VTdGF0dXMSEgoKZ2VuZXJhdGlvbhgGIAEoAxIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgJIAEoCSLoBAoLU2VydmljZVNwZWMSKwoHcHJvY2VzcxgBIAEoCzISLnBtLnYxLlByb2Nlc3NTcGVjQga6SAPIAQESIAoJaW5zdGFuY2VzGAIgASgNQgi6SAUqAxjoB0gAiAEBEhYKCWF1dG9zdGFydBgDIAEoCEgBiAEBEiUKB3Jlc3RhcnQYBCABKAsyFC5wbS52MS5SZXN0YXJ0UG9saWN5Eh8KBXN0YXJ0GAUgASgLMhAucG0udjEuU3RhcnRTcGVjEiEKBnJlbG9hZBgGIAEoCzIRLnBtLnYxLlJlbG9hZFNwZWMSZwoGbGFiZWxzGAcgAygLMh4ucG0udjEuU2VydmljZVNwZWMuTGFiZWxzRW50cnlCN7pINJoBMRBAIiZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOV8uLy1dezAsNjJ9JCoFcgMY/wESHQoLZGVzY3JpcHRpb24YCCABKAlCCLpIBXIDGOgHEiIKBmhlYWx0aBgUIAEoCzISLnBtLnYxLkhlYWx0aENoZWNrEiQKCGxpdmVuZXNzGBUgASgLMhIucG0udjEuSGVhbHRoQ2hlY2sSKAoMb25fdW5oZWFsdGh5GBYgASgLMhIucG0udjEuT25VbmhlYWx0aHkSLgoNcmVzdGFydF9hYm92ZRgXIAEoBEISukgPMg0YgICAgICA+gEogIBASAKIAQEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIMCgpfaW5zdGFuY2VzQgwKCl9hdXRvc3RhcnRCEAoOX3Jlc3RhcnRfYWJvdmUioAQKDVJlc3RhcnRQb2xpY3kSKQoGcG9saWN5GAEgASgOMhkucG0udjEuUmVzdGFydFBvbGljeS5Nb2RlEjgKBWRlbGF5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABI8CgltYXhfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEiwKBmppdHRlchgEIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAIgBARI+CgtyZXNldF9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASIwoMbWF4X3Jlc3RhcnRzGAYgASgNQgi6SAUqAxiQTkgBiAEBEjkKBndpbmRvdxgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgPUkKgASLgoSc3VjY2Vzc19leGl0X2NvZGVzGAggAygFQhK6SA+SAQwQgAIiBxoFGP8BKAAiUgoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDwoLTU9ERV9BTFdBWVMQARITCg9NT0RFX09OX0ZBSUxVUkUQAhIOCgpNT0RFX05FVkVSEANCCQoHX2ppdHRlckIPCg1fbWF4X3Jlc3RhcnRzIoEBCglTdGFydFNwZWMSOAoGc2V0dGxlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHDIAEjoKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBSoAItYBCgpSZWxvYWRTcGVjEkQKBnNpZ25hbBgBIAEoCUI0ukgxci8yLV4kfF4oU0lHKT9bQS1aXVtBLVowLTkrLV17MSw5fSR8XlsxLTldWzAtOV0/JBIfCgdjb21tYW5kGAIgASgLMg4ucG0udjEuQ29tbWFuZDphukheGlwKEXJlbG9hZC5vbmVfbWV0aG9kEh1naXZlIGVpdGhlciBzaWduYWwgb3IgY29tbWFuZBooKHRoaXMuc2lnbmFsICE9ICcnKSAhPSBoYXModGhpcy5jb21tYW5kKSLFAQoJT3ZlcnJpZGVzEikKB2Rlc2lyZWQYASABKA4yGC5wbS52MS5PdmVycmlkZXMuRGVzaXJlZBIWCglpbnN0YW5jZXMYAiABKA1IAIgBARIZChFzdG9wcGVkX2luc3RhbmNlcxgDIAMoDSJMCgdEZXNpcmVkEhcKE0RFU0lSRURfVU5TUEVDSUZJRUQQABITCg9ERVNJUkVEX1JVTk5JTkcQARITCg9ERVNJUkVEX1NUT1BQRUQQAkIMCgpfaW5zdGFuY2VzItUBCg1TZXJ2aWNlU3RhdHVzEikKB2Rlc2lyZWQYASABKA4yGC5wbS52MS5PdmVycmlkZXMuRGVzaXJlZBIbCgVzdGF0ZRgCIAEoDjIMLnBtLnYxLlN0YXRlEhkKEWluc3RhbmNlc19kZXNpcmVkGAMgASgNEhcKD2luc3RhbmNlc19yZWFkeRgEIAEoDRIiCglpbnN0YW5jZXMYBSADKAsyDy5wbS52MS5JbnN0YW5jZRIkCgpjb25kaXRpb25zGAYgAygLMhAucG0udjEuQ29uZGl0aW9uIvsCCghJbnN0YW5jZRIMCgRuYW1lGAEgASgJEg0KBWluZGV4GAIgASgNEhsKBXN0YXRlGAMgASgOMgwucG0udjEuU3RhdGUSDQoFcmVhZHkYBCABKAgSFwoDcnVuGAUgASgLMgoucG0udjEuUnVuEiQKCWxhc3RfZXhpdBgGIAEoCzIRLnBtLnYxLkV4aXRSZWNvcmQSEAoIcmVzdGFydHMYByABKAQSLgoKc3RhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbmV4dF9zdGFydF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgpjb25kaXRpb25zGAogAygLMhAucG0udjEuQ29uZGl0aW9uEiMKBmhlYWx0aBgUIAEoCzITLnBtLnYxLkhlYWx0aFN0YXR1cxIlCghsaXZlbmVzcxgVIAEoCzITLnBtLnYxLkhlYWx0aFN0YXR1cyKGAgoJQ29uZGl0aW9uEiMKBHR5cGUYASABKA4yFS5wbS52MS5Db25kaXRpb24uVHlwZRIPCgdtZXNzYWdlGAIgASgJEikKBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKXAQoEVHlwZRIUChBUWVBFX1VOU1BFQ0lGSUVEEAASEwoPVFlQRV9DUkFTSF9MT09QEAESEwoPVFlQRV9PT01fS0lMTEVEEAISFQoRVFlQRV9DT05GSUdfU1RBTEUQAxIQCgxUWVBFX0FET1BURUQQBBISCg5UWVBFX1NVUlZJVk9SUxAFEhIKDlRZUEVfU0hJTV9MT1NUEAZiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_pm_v1_common, file_pm_v1_health, file_pm_v1_process]);
 
 /**
  * Service is a named program to keep running: what was asked for, what operators said at run time, and what is.
@@ -157,6 +159,35 @@ export type ServiceSpec = Message<"pm.v1.ServiceSpec"> & {
    * @generated from field: string description = 8;
    */
   description: string;
+
+  /**
+   * Says when an instance is ready: not before this passes, and not while it fails. Without `liveness` it says too when an instance is unhealthy.
+   *
+   * @generated from field: pm.v1.HealthCheck health = 20;
+   */
+  health?: HealthCheck | undefined;
+
+  /**
+   * Says when an instance is unhealthy, where that is another question than whether it is ready.
+   *
+   * @generated from field: pm.v1.HealthCheck liveness = 21;
+   */
+  liveness?: HealthCheck | undefined;
+
+  /**
+   * What is done when an instance is unhealthy.
+   *
+   * @generated from field: pm.v1.OnUnhealthy on_unhealthy = 22;
+   */
+  onUnhealthy?: OnUnhealthy | undefined;
+
+  /**
+   * An instance whose processes together use more memory than this, in bytes, is restarted, by the restart policy. They are measured every 5
+   * seconds: by their cgroup where the memory controller is on, else as the sum of their resident sets.
+   *
+   * @generated from field: optional uint64 restart_above = 23;
+   */
+  restartAbove?: bigint | undefined;
 };
 
 /**
@@ -291,7 +322,7 @@ export const RestartPolicy_ModeSchema: GenEnum<RestartPolicy_Mode> = /*@__PURE__
  */
 export type StartSpec = Message<"pm.v1.StartSpec"> & {
   /**
-   * It counts as running when it has been alive this long. The default is 1 s.
+   * It counts as running when it has been alive this long. The default is 1 s; with a health check, which says when it is ready, 0.
    *
    * @generated from field: google.protobuf.Duration settle = 1;
    */
@@ -500,7 +531,7 @@ export type Instance = Message<"pm.v1.Instance"> & {
   state: State;
 
   /**
-   * It can do its work.
+   * It can do its work: it is RUNNING and, where there is a health check, HEALTHY.
    *
    * @generated from field: bool ready = 4;
    */
@@ -547,6 +578,20 @@ export type Instance = Message<"pm.v1.Instance"> & {
    * @generated from field: repeated pm.v1.Condition conditions = 10;
    */
   conditions: Condition[];
+
+  /**
+   * What its health check says.
+   *
+   * @generated from field: pm.v1.HealthStatus health = 20;
+   */
+  health?: HealthStatus | undefined;
+
+  /**
+   * What its liveness check says; absent when it has none.
+   *
+   * @generated from field: pm.v1.HealthStatus liveness = 21;
+   */
+  liveness?: HealthStatus | undefined;
 };
 
 /**

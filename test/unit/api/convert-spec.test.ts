@@ -2,7 +2,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { LogRotation_Compression as Compression, LogRotation_Interval as Interval, LogSpec_OnFull as OnFull } from "../../../gen/pm/v1/process_pb.ts";
 import { RestartPolicy_Mode as Mode, ServiceSpecSchema } from "../../../gen/pm/v1/service_pb.ts";
-import { fromSpec, maskedValue, type SpecContext, toSpec } from "../../../src/api/convert-spec.ts";
+import { maskedValue } from "../../../src/api/convert-command.ts";
+import { fromSpec, type SpecContext, toSpec } from "../../../src/api/convert-spec.ts";
 import { defaults } from "../../../src/core/spec.ts";
 import { PmError } from "../../../src/errors.ts";
 
@@ -173,3 +174,55 @@ function violationsOf(call: () => unknown) {
   }
   throw new Error("nothing was wrong");
 }
+
+describe("health checks", () => {
+  const web: SpecInit = {
+    ...sleep,
+    health: { http: { path: "/health", port: 80, headers: { Authorization: "secret" } }, interval: { seconds: 5n } },
+    liveness: { exec: { command: { shell: "true" } }, retries: 1, startPeriod: {} },
+    onUnhealthy: { signal: "usr1" },
+    restartAbove: 512n * 1024n * 1024n,
+  };
+  const parse = (spec: SpecInit, context?: SpecContext) => toSpec(create(ServiceSpecSchema, spec), context);
+
+  test("have the defaults of the documents, and settle at once", () => {
+    const { health, liveness, onUnhealthy, restartAboveBytes, start } = parse(web);
+    expect(health).toMatchObject({ intervalMs: 5000, timeoutMs: 3000, retries: 3, successes: 1, startPeriodMs: 60_000 });
+    expect(health?.probe).toMatchObject({ type: "http", scheme: "http", host: "127.0.0.1", method: "GET", statusMin: 200, statusMax: 399, body: "" });
+    expect(liveness).toMatchObject({ probe: { type: "exec" }, retries: 1, startPeriodMs: 0 });
+    expect([onUnhealthy, restartAboveBytes, start.settleMs]).toEqual([{ signal: "SIGUSR1" }, 536_870_912, 0]);
+    expect(parse({ ...web, start: { settle: { seconds: 2n } } }).start.settleMs).toBe(2000);
+  });
+
+  test("come back as they went in, whatever the way to ask", () => {
+    const probes: NonNullable<SpecInit["health"]>[] = [
+      { http: { port: 1, scheme: 2, tlsSkipVerify: true, statusMin: 500, body: "x" } },
+      { tcp: { port: 2, host: "::1" } },
+      { exec: { command: { argv: ["a", "b"] } } },
+      { grpc: { port: 3, service: "s" } },
+      { logLine: { contains: "ready" } },
+    ];
+    for (const health of probes) {
+      const spec = parse({ ...web, health });
+      expect(toSpec(fromSpec(spec, "revealed"))).toEqual(spec);
+    }
+  });
+
+  test("do not show the values of their headers, and keep them where an update has the mask", () => {
+    const stored = parse(web);
+    const shown = fromSpec(stored, "masked");
+    expect(shown.health?.http?.headers).toEqual({ Authorization: maskedValue });
+    expect(toSpec(shown, { stored })).toEqual(stored);
+    expect(() => toSpec(shown)).toThrow(/headers\["Authorization"\]: a masked value keeps the one that is stored/);
+  });
+
+  test("that say what cannot be are refused, all at once", () => {
+    const bad: SpecInit = {
+      ...sleep,
+      health: { http: { port: 80, statusMin: 300, statusMax: 200 } },
+      liveness: { logLine: { contains: "x" } },
+      onUnhealthy: { signal: "SIGNOPE" },
+    };
+    expect(() => parse(bad)).toThrow(/liveness.log_line: a line.*status_max: 200 is below.*on_unhealthy.signal: "SIGNOPE"/);
+  });
+});

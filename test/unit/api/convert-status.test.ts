@@ -55,6 +55,15 @@ const view: ServiceView = {
       state: "backoff",
       ready: false,
       run: { id: "r1", pid: 42, startedAt: 1_700_000_000_000, adopted: true, generation: 2, port: 3000 },
+      health: {
+        state: "unhealthy",
+        since: 1_700_000_001_000,
+        failures: 3,
+        results: [
+          { at: 1_700_000_001_000, durationMs: 12, ok: false, reason: "status 503", output: "no" },
+          { at: 1_700_000_000_000, durationMs: 10, ok: true, reason: "status 200", output: "" },
+        ],
+      },
       lastExit: exit,
       restarts: 4,
       stateSince: 1_700_000_001_000,
@@ -149,4 +158,12 @@ test("every word of ours has the value of the same name in the proto, and every 
 test("a state that says nothing is refused: a selector without states selects more", () => {
   expect(() => toStateWords([4, 0])).toThrow("selector.states[1]");
   expect(() => toEventTypes([0])).toThrow("filter.types[0]");
+});
+
+test("a list has the newest result of a check, and one service more of them", () => {
+  const [listed] = fromService(view).status?.instances ?? [];
+  const [alone] = fromService(view, "masked", 5).status?.instances ?? [];
+  expect(listed?.health).toMatchObject({ state: 4, failures: 3, results: [{ ok: false, reason: "status 503", output: "no" }] });
+  expect(alone?.health?.results.map(({ ok }) => ok)).toEqual([false, true]);
+  expect(listed?.liveness).toBeUndefined();
 });

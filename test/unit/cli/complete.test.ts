@@ -42,7 +42,7 @@ describe("completion", () => {
   test("of a dash is the options of that verb and of all", async () => {
     const options = await values("stop", "web", "--");
     expect(options).toEqual(expect.arrayContaining(["--grace", "--no-wait", "--all", "--socket"]));
-    expect(await values("start", "--rest")).toEqual(["--restart", "--restart-delay"]);
+    expect(await values("start", "--rest")).toEqual(["--restart", "--restart-delay", "--restart-above"]);
   });
 
   test.each([

@@ -14,6 +14,35 @@ const rules = { findViolations, toSpec };
 const read = (text: string) => readManifest(text, "/srv/app/pm.yaml", rules);
 const readService = async (text: string) => (await read(`version: 1\nservices:\n  web:\n${text.replaceAll(/^/gm, "    ")}`)).services[0]?.spec;
 
+describe("health checks in a file", () => {
+  test("are written as people expect, with sizes, shell lines and words", async () => {
+    const spec = await readService(`command: x
+health: {http: {path: /health, port: 8080}, interval: 5s, timeout: 1s, retries: 3}
+liveness: {exec: {command: pg_isready -q}}
+on_unhealthy: none
+restart_above: 512M`);
+    expect(spec?.health).toMatchObject({ probe: { type: "http", path: "/health", port: 8080 }, intervalMs: 5000, timeoutMs: 1000, retries: 3 });
+    expect(spec?.liveness?.probe).toEqual({ type: "exec", command: { argv: [], shell: "pg_isready -q", args: [] } });
+    expect([spec?.onUnhealthy, spec?.restartAboveBytes]).toEqual(["none", 512 * 1024 * 1024]);
+    const other = await readService(`command: x
+health: {log_line: listening on}
+on_unhealthy: {signal: usr1}`);
+    expect([other?.health?.probe, other?.onUnhealthy]).toEqual([{ type: "log_line", contains: "listening on" }, { signal: "SIGUSR1" }]);
+  });
+
+  test.each([
+    ["health: {interval: 1s}", "health: give one of http, tcp, exec, grpc and log_line"],
+    ["health: {tcp: {port: 1}, http: {port: 2}}", "health: give one of"],
+    ["health: {http: {path: /}}", "health.http: has no port"],
+    ["health: {tcp: {port: 1}, interval: 1ms}", "health.interval: must be greater than or equal to 0.1s"],
+    ["liveness: {log_line: up}", "liveness.log_line: a line that was written once"],
+    ["on_unhealthy: {action: none, signal: HUP}", "on_unhealthy: give either action or signal"],
+    ["restart_above: 1K", "restart_above: must be greater than or equal to 1048576"],
+  ])("that say %s are refused", async (text, message) => {
+    await expect(readService(`command: x\n${text}`)).rejects.toThrow(message);
+  });
+});
+
 describe("a file", () => {
   test("as people write it becomes specs", async () => {
     const manifest = await read(`

@@ -21,7 +21,7 @@ describe("what follows an end", () => {
     ["never", ended(0), "leave"],
     ["never", ended(1), "leave"],
   ] as const)("with policy %s and %o is %s", (mode, exit, type) => {
-    expect(afterExit({ ...policy, mode }, exit, first, at).type).toBe(type);
+    expect(afterExit({ ...policy, mode }, isSuccess(policy, exit), first, at).type).toBe(type);
   });
 
   it("is a success only for 0 and the codes that were named, and never for an end that nobody saw", () => {
@@ -34,9 +34,9 @@ describe("what follows an end", () => {
   it("is giving up at the end that is one more than max_restarts within the window", () => {
     const strict = { ...policy, maxRestarts: 3, windowMs: 10_000 };
     const ends = [97_000, 98_000, 99_000];
-    expect(afterExit(strict, ended(1), { ends, failures: 0 }, { ...at, now: 99_000 }).type).toBe("restart");
-    expect(afterExit(strict, ended(1), { ends: [...ends, 100_000], failures: 0 }, at).type).toBe("give-up");
-    expect(afterExit(strict, ended(1), { ends: [1, 2, 3, 100_000], failures: 0 }, at).type).toBe("restart");
+    expect(afterExit(strict, false, { ends, failures: 0 }, { ...at, now: 99_000 }).type).toBe("restart");
+    expect(afterExit(strict, false, { ends: [...ends, 100_000], failures: 0 }, at).type).toBe("give-up");
+    expect(afterExit(strict, false, { ends: [1, 2, 3, 100_000], failures: 0 }, at).type).toBe("restart");
   });
 });
 

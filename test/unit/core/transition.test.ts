@@ -5,18 +5,18 @@ import { proveMs, transition } from "../../../src/core/transition.ts";
 import { context, exit, machineTable, modelIn, states } from "../../support/machine-table.ts";
 
 const expectedTable = `
-                  start                stop                restart             clear           spawned         orphaned               gone            timeout
-stopped           starting+spawn       .                   starting+spawn      .               .               .                      .               .
-waiting           .                    stopped             .                   starting+spawn  .               .                      .               .
-starting          .                    stopping/stop+ask   stopping/start+ask  .               starting/alive  stopping/recover+kill  backoff         stopping/recover+kill
-starting/alive    .                    stopping/stop+ask   stopping/start+ask  .               .               stopping/recover+kill  backoff         running
-running           .                    stopping/stop+ask   stopping/start+ask  .               .               stopping/recover+kill  backoff         .
-stopping/stop     stopping/start       .                   stopping/start      .               .  stopping/stop+ask                      stopped         stopping/stop+kill
-stopping/start    .                    stopping/stop       .                   .               .  stopping/start+ask                      starting+spawn  stopping/start+kill
-stopping/recover  stopping/start       stopping/stop       stopping/start      .               .  stopping/recover+ask                      backoff         stopping/recover+kill
-backoff           starting+spawn       stopped             starting+spawn      .               .               .                      .               starting+spawn
-exited            starting+spawn       .                   starting+spawn      .               .               .                      .               .
-failed            starting+spawn       .                   starting+spawn      .               .               .                      .               .`;
+                  start           stop               restart             clear           spawned         orphaned               unfit                 gone            timeout
+stopped           starting+spawn  .                  starting+spawn      .               .               .                      .                     .               .
+waiting           .               stopped            .                   starting+spawn  .               .                      .                     .               .
+starting          .               stopping/stop+ask  stopping/start+ask  .               starting/alive  stopping/recover+kill  stopping/recover+ask  backoff         stopping/recover+kill
+starting/alive    .               stopping/stop+ask  stopping/start+ask  .               .               stopping/recover+kill  stopping/recover+ask  backoff         running
+running           .               stopping/stop+ask  stopping/start+ask  .               .               stopping/recover+kill  stopping/recover+ask  backoff         .
+stopping/stop     stopping/start  .                  stopping/start      .               .               stopping/stop+ask      .                     stopped         stopping/stop+kill
+stopping/start    .               stopping/stop      .                   .               .               stopping/start+ask     .                     starting+spawn  stopping/start+kill
+stopping/recover  stopping/start  stopping/stop      stopping/start      .               .               stopping/recover+ask   .                     backoff         stopping/recover+kill
+backoff           starting+spawn  stopped            starting+spawn      .               .               .                      .                     .               starting+spawn
+exited            starting+spawn  .                  starting+spawn      .               .               .                      .                     .               .
+failed            starting+spawn  .                  starting+spawn      .               .               .                      .                     .               .`;
 
 describe("the machine", () => {
   it("is this table", () => {
@@ -60,6 +60,28 @@ describe("the machine", () => {
     expect(stopped.state).toMatchObject({ next: "stop", cause: "replaced" });
   });
 
+  it("asks what is unfit to end, by its policy takes it for a failure however it ends, and restarts it no sooner than another", () => {
+    const [asked] = transition(modelIn({ phase: "running" }), { type: "unfit", cause: "unhealthy" }, context);
+    expect(asked.state).toMatchObject({ phase: "stopping", next: "recover", cause: "unhealthy" });
+    const clean = { ...exit, status: 0 };
+    const phases = (["always", "on-failure", "never"] as const).map((mode) => {
+      const [next] = transition(asked, { type: "gone", exit: clean }, { ...context, restart: { ...context.restart, mode } });
+      return next.state.phase;
+    });
+    expect(phases).toEqual(["backoff", "backoff", "failed"]);
+    const [again] = transition({ ...asked, failures: 3 }, { type: "gone", exit: clean }, context);
+    expect([again.failures, deadlineOf(again) - context.now]).toEqual([4, 4000]);
+  });
+
+  it("lets a stop and a restart win over what is unfit", () => {
+    const [asked] = transition(modelIn({ phase: "running" }), { type: "unfit", cause: "memory_limit" }, context);
+    const [stopped] = transition(asked, { type: "stop" }, context);
+    expect(transition(stopped, { type: "gone", exit }, context)[0].state.phase).toBe("stopped");
+    const [restarted] = transition(asked, { type: "restart" }, context);
+    expect(transition(restarted, { type: "gone", exit }, context)[0].state.phase).toBe("starting");
+    expect(transition(stopped, { type: "unfit", cause: "unhealthy" }, context)).toEqual([stopped, []]);
+  });
+
   it("takes an end after the reset time for the first failure, and doubles the delay of an earlier one", () => {
     const failing = { ...modelIn({ phase: "running" }), failures: 3 };
     const soon = transition(failing, { type: "gone", exit }, context)[0];
@@ -78,7 +100,7 @@ describe("the machine", () => {
 
 describe("in any order of events", () => {
   // A model of the world: a run is alive from the spawn until its end, and only such events come as the world can send.
-  const action = fc.constantFrom("start", "stop", "restart", "clear", "spawned", "orphaned", "gone", "timeout");
+  const action = fc.constantFrom("start", "stop", "restart", "clear", "spawned", "orphaned", "unfit", "gone", "timeout");
 
   it("there are never two runs, nothing that ends by itself lacks a deadline, and the phase agrees with whether something is alive", () => {
     fc.assert(
@@ -87,9 +109,9 @@ describe("in any order of events", () => {
         let alive = false;
         for (const type of actions) {
           if (type === "clear" && model.state.phase !== "waiting") continue;
-          if (["spawned", "orphaned", "gone"].includes(type) && !alive) continue;
+          if (["spawned", "orphaned", "unfit", "gone"].includes(type) && !alive) continue;
           if (type === "timeout" && !("deadline" in model.state)) continue;
-          const [next, effects] = transition(model, (type === "gone" ? { type, exit } : { type }) as InstanceEvent, {
+          const [next, effects] = transition(model, eventOf(type), {
             ...context,
             clear: clear || type === "clear",
           });
@@ -127,11 +149,15 @@ function play(start: InstanceModel, actions: readonly string[]): { model: Instan
   let model = start;
   let spawns = 0;
   for (const type of actions) {
-    const [next, effects] = transition(model, (type === "gone" ? { type, exit } : { type }) as InstanceEvent, context);
+    const [next, effects] = transition(model, eventOf(type), context);
     spawns += effects.filter((effect) => effect.type === "spawn").length;
     model = next;
   }
   return { model, spawns };
+}
+
+function eventOf(type: string): InstanceEvent {
+  return { type, ...(type === "gone" && { exit }), ...(type === "unfit" && { cause: "unhealthy" }) } as InstanceEvent;
 }
 
 function deadlineOf({ state }: InstanceModel): number {
