@@ -20,6 +20,8 @@ export const reasons = [
   "STORE_UNAVAILABLE",
   "PUMP_UNAVAILABLE",
   "RELOAD_FAILED",
+  "DEPENDENCY_DOWN",
+  "HAS_DEPENDENTS",
 ] as const;
 export type Reason = (typeof reasons)[number];
 
@@ -112,6 +114,20 @@ export function spawnFailed(name: string, why: string): PmError {
 
 export function exitedEarly(name: string, how: string, lastLines: readonly string[]): PmError {
   return new PmError("EXITED_EARLY", `${name} ${how} before it was ready`, { metadata: { name, exit: how }, lastLines });
+}
+
+/** It goes on waiting, and is started when what it waits for is ready. */
+export function dependencyDown(name: string, dependency: string, reason: string): PmError {
+  return new PmError("DEPENDENCY_DOWN", `cannot start ${name}: it ${reason}; it starts by itself when ${dependency} is ready`, {
+    metadata: { name, dependency, cause: reason },
+  });
+}
+
+export function hasDependents(name: string, dependents: readonly string[]): PmError {
+  const list = dependents.join(", ");
+  return new PmError("HAS_DEPENDENTS", `cannot delete ${name}: ${list} would miss it; delete those too, or change them first`, {
+    metadata: { name, dependents: list },
+  });
 }
 
 export function timedOut(name: string, state: string, seconds: number): PmError {

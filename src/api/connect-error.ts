@@ -30,6 +30,8 @@ export const codes = {
   STORE_UNAVAILABLE: Code.Unavailable,
   PUMP_UNAVAILABLE: Code.Unavailable,
   RELOAD_FAILED: Code.FailedPrecondition,
+  DEPENDENCY_DOWN: Code.FailedPrecondition,
+  HAS_DEPENDENTS: Code.FailedPrecondition,
 } satisfies Record<Reason, Code>;
 
 export type LogError = (error: unknown, method: string) => void;

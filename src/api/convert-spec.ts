@@ -11,7 +11,10 @@ import {
   type ProcessSpec as ProcessMessage,
 } from "../../gen/pm/v1/process_pb.ts";
 import {
+  Dependency_Condition as DependencyCondition,
+  type Dependency as DependencyMessage,
   RestartPolicy_Mode as Mode,
+  Dependency_OnLoss as OnLoss,
   type ReloadSpec as ReloadMessage,
   type RestartPolicy as RestartMessage,
   type ServiceSpec as ServiceSpecMessage,
@@ -19,6 +22,7 @@ import {
 } from "../../gen/pm/v1/service_pb.ts";
 import {
   type Command,
+  type Dependency,
   defaults,
   type Environment,
   type LogSettings,
@@ -61,6 +65,8 @@ export function toSpec(message: ServiceSpecMessage, { field = "spec", stored }: 
     ...(message.reload && { reload: toReload(message.reload, `${field}.reload`, violations) }),
     labels: { ...message.labels },
     description: message.description,
+    ...(Object.keys(message.dependsOn).length > 0 && { dependsOn: toDependencies(message.dependsOn) }),
+    ...(message.after.length > 0 && { after: [...message.after] }),
   };
   if (violations.length > 0) throw invalidFields(violations);
   return deepFreeze(spec);
@@ -193,6 +199,27 @@ function toMode(mode: Mode): RestartPolicy["mode"] {
 
 const modes = { always: Mode.ALWAYS, "on-failure": Mode.ON_FAILURE, never: Mode.NEVER } satisfies Record<RestartPolicy["mode"], Mode>;
 
+function toDependencies(messages: Readonly<Record<string, DependencyMessage>>): Record<string, Dependency> {
+  return Object.fromEntries(Object.entries(messages).map(([name, message]) => [name, toDependency(message)]));
+}
+
+function toDependency({ condition, onLoss, required = true }: DependencyMessage): Dependency {
+  return {
+    condition: nameOf(dependencyConditions, condition) ?? "healthy",
+    onLoss: nameOf(lossRules, onLoss) ?? (required ? "stop" : "ignore"),
+    required,
+  };
+}
+
+const dependencyConditions = {
+  started: DependencyCondition.STARTED,
+  healthy: DependencyCondition.HEALTHY,
+  completed: DependencyCondition.COMPLETED,
+  completed_ok: DependencyCondition.COMPLETED_OK,
+} satisfies Record<Dependency["condition"], DependencyCondition>;
+
+const lossRules = { stop: OnLoss.STOP, restart: OnLoss.RESTART, ignore: OnLoss.IGNORE } satisfies Record<Dependency["onLoss"], OnLoss>;
+
 /** The resolved spec, with everything that was a default said aloud. */
 export function fromSpec(spec: ServiceSpec, values: "masked" | "revealed"): ServiceSpecMessage {
   return create(ServiceSpecSchema, {
@@ -204,7 +231,13 @@ export function fromSpec(spec: ServiceSpec, values: "masked" | "revealed"): Serv
     ...(spec.reload && { reload: fromReload(spec.reload) }),
     labels: { ...spec.labels },
     description: spec.description,
+    dependsOn: Object.fromEntries(Object.entries(spec.dependsOn ?? {}).map(([name, dependency]) => [name, fromDependency(dependency)])),
+    after: [...(spec.after ?? [])],
   });
+}
+
+function fromDependency({ condition, onLoss, required }: Dependency) {
+  return { condition: dependencyConditions[condition], onLoss: lossRules[onLoss], required };
 }
 
 type ServiceSpecInit = MessageInitShape<typeof ServiceSpecSchema>;

@@ -17,7 +17,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pm/v1/service.proto.
  */
 export const file_pm_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("ChNwbS92MS9zZXJ2aWNlLnByb3RvEgVwbS52MSKdAgoHU2VydmljZRIMCgRuYW1lGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIgCgRzcGVjGAMgASgLMhIucG0udjEuU2VydmljZVNwZWMSIwoJb3ZlcnJpZGVzGAQgASgLMhAucG0udjEuT3ZlcnJpZGVzEiQKBnN0YXR1cxgFIAEoCzIULnBtLnYxLlNlcnZpY2VTdGF0dXMSEgoKZ2VuZXJhdGlvbhgGIAEoAxIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgJIAEoCSKyAwoLU2VydmljZVNwZWMSKwoHcHJvY2VzcxgBIAEoCzISLnBtLnYxLlByb2Nlc3NTcGVjQga6SAPIAQESIAoJaW5zdGFuY2VzGAIgASgNQgi6SAUqAxjoB0gAiAEBEhYKCWF1dG9zdGFydBgDIAEoCEgBiAEBEiUKB3Jlc3RhcnQYBCABKAsyFC5wbS52MS5SZXN0YXJ0UG9saWN5Eh8KBXN0YXJ0GAUgASgLMhAucG0udjEuU3RhcnRTcGVjEiEKBnJlbG9hZBgGIAEoCzIRLnBtLnYxLlJlbG9hZFNwZWMSZwoGbGFiZWxzGAcgAygLMh4ucG0udjEuU2VydmljZVNwZWMuTGFiZWxzRW50cnlCN7pINJoBMRBAIiZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOV8uLy1dezAsNjJ9JCoFcgMY/wESHQoLZGVzY3JpcHRpb24YCCABKAlCCLpIBXIDGOgHGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDAoKX2luc3RhbmNlc0IMCgpfYXV0b3N0YXJ0IqAECg1SZXN0YXJ0UG9saWN5EikKBnBvbGljeRgBIAEoDjIZLnBtLnYxLlJlc3RhcnRQb2xpY3kuTW9kZRI4CgVkZWxheRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASPAoJbWF4X2RlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABIsCgZqaXR0ZXIYBCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASACIAQESPgoLcmVzZXRfYWZ0ZXIYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEiMKDG1heF9yZXN0YXJ0cxgGIAEoDUIIukgFKgMYkE5IAYgBARI5CgZ3aW5kb3cYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECID1JCoAEi4KEnN1Y2Nlc3NfZXhpdF9jb2RlcxgIIAMoBUISukgPkgEMEIACIgcaBRj/ASgAIlIKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg8KC01PREVfQUxXQVlTEAESEwoPTU9ERV9PTl9GQUlMVVJFEAISDgoKTU9ERV9ORVZFUhADQgkKB19qaXR0ZXJCDwoNX21heF9yZXN0YXJ0cyKBAQoJU3RhcnRTcGVjEjgKBnNldHRsZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwyABI6Cgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUqACLWAQoKUmVsb2FkU3BlYxJECgZzaWduYWwYASABKAlCNLpIMXIvMi1eJHxeKFNJRyk/W0EtWl1bQS1aMC05Ky1dezEsOX0kfF5bMS05XVswLTldPyQSHwoHY29tbWFuZBgCIAEoCzIOLnBtLnYxLkNvbW1hbmQ6YbpIXhpcChFyZWxvYWQub25lX21ldGhvZBIdZ2l2ZSBlaXRoZXIgc2lnbmFsIG9yIGNvbW1hbmQaKCh0aGlzLnNpZ25hbCAhPSAnJykgIT0gaGFzKHRoaXMuY29tbWFuZCkixQEKCU92ZXJyaWRlcxIpCgdkZXNpcmVkGAEgASgOMhgucG0udjEuT3ZlcnJpZGVzLkRlc2lyZWQSFgoJaW5zdGFuY2VzGAIgASgNSACIAQESGQoRc3RvcHBlZF9pbnN0YW5jZXMYAyADKA0iTAoHRGVzaXJlZBIXChNERVNJUkVEX1VOU1BFQ0lGSUVEEAASEwoPREVTSVJFRF9SVU5OSU5HEAESEwoPREVTSVJFRF9TVE9QUEVEEAJCDAoKX2luc3RhbmNlcyLVAQoNU2VydmljZVN0YXR1cxIpCgdkZXNpcmVkGAEgASgOMhgucG0udjEuT3ZlcnJpZGVzLkRlc2lyZWQSGwoFc3RhdGUYAiABKA4yDC5wbS52MS5TdGF0ZRIZChFpbnN0YW5jZXNfZGVzaXJlZBgDIAEoDRIXCg9pbnN0YW5jZXNfcmVhZHkYBCABKA0SIgoJaW5zdGFuY2VzGAUgAygLMg8ucG0udjEuSW5zdGFuY2USJAoKY29uZGl0aW9ucxgGIAMoCzIQLnBtLnYxLkNvbmRpdGlvbiKvAgoISW5zdGFuY2USDAoEbmFtZRgBIAEoCRINCgVpbmRleBgCIAEoDRIbCgVzdGF0ZRgDIAEoDjIMLnBtLnYxLlN0YXRlEg0KBXJlYWR5GAQgASgIEhcKA3J1bhgFIAEoCzIKLnBtLnYxLlJ1bhIkCglsYXN0X2V4aXQYBiABKAsyES5wbS52MS5FeGl0UmVjb3JkEhAKCHJlc3RhcnRzGAcgASgEEi4KCnN0YXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD25leHRfc3RhcnRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoKY29uZGl0aW9ucxgKIAMoCzIQLnBtLnYxLkNvbmRpdGlvbiKGAgoJQ29uZGl0aW9uEiMKBHR5cGUYASABKA4yFS5wbS52MS5Db25kaXRpb24uVHlwZRIPCgdtZXNzYWdlGAIgASgJEikKBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKXAQoEVHlwZRIUChBUWVBFX1VOU1BFQ0lGSUVEEAASEwoPVFlQRV9DUkFTSF9MT09QEAESEwoPVFlQRV9PT01fS0lMTEVEEAISFQoRVFlQRV9DT05GSUdfU1RBTEUQAxIQCgxUWVBFX0FET1BURUQQBBISCg5UWVBFX1NVUlZJVk9SUxAFEhIKDlRZUEVfU0hJTV9MT1NUEAZiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_pm_v1_common, file_pm_v1_process]);
+  fileDesc("ChNwbS92MS9zZXJ2aWNlLnByb3RvEgVwbS52MSKdAgoHU2VydmljZRIMCgRuYW1lGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIgCgRzcGVjGAMgASgLMhIucG0udjEuU2VydmljZVNwZWMSIwoJb3ZlcnJpZGVzGAQgASgLMhAucG0udjEuT3ZlcnJpZGVzEiQKBnN0YXR1cxgFIAEoCzIULnBtLnYxLlNlcnZpY2VTdGF0dXMSEgoKZ2VuZXJhdGlvbhgGIAEoAxIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgJIAEoCSKhBQoLU2VydmljZVNwZWMSKwoHcHJvY2VzcxgBIAEoCzISLnBtLnYxLlByb2Nlc3NTcGVjQga6SAPIAQESIAoJaW5zdGFuY2VzGAIgASgNQgi6SAUqAxjoB0gAiAEBEhYKCWF1dG9zdGFydBgDIAEoCEgBiAEBEiUKB3Jlc3RhcnQYBCABKAsyFC5wbS52MS5SZXN0YXJ0UG9saWN5Eh8KBXN0YXJ0GAUgASgLMhAucG0udjEuU3RhcnRTcGVjEiEKBnJlbG9hZBgGIAEoCzIRLnBtLnYxLlJlbG9hZFNwZWMSZwoGbGFiZWxzGAcgAygLMh4ucG0udjEuU2VydmljZVNwZWMuTGFiZWxzRW50cnlCN7pINJoBMRBAIiZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOV8uLy1dezAsNjJ9JCoFcgMY/wESHQoLZGVzY3JpcHRpb24YCCABKAlCCLpIBXIDGOgHEmcKCmRlcGVuZHNfb24YFCADKAsyIS5wbS52MS5TZXJ2aWNlU3BlYy5EZXBlbmRzT25FbnRyeUIwukgtmgEqEIACIiVyIzIhXltBLVphLXowLTldW0EtWmEtejAtOV8uLV17MCw2Mn0kEj8KBWFmdGVyGBUgAygJQjC6SC2SASoQgAIiJXIjMiFeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXXswLDYyfSQaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARpDCg5EZXBlbmRzT25FbnRyeRILCgNrZXkYASABKAkSIAoFdmFsdWUYAiABKAsyES5wbS52MS5EZXBlbmRlbmN5OgI4AUIMCgpfaW5zdGFuY2VzQgwKCl9hdXRvc3RhcnQi9QIKCkRlcGVuZGVuY3kSLgoJY29uZGl0aW9uGAEgASgOMhsucG0udjEuRGVwZW5kZW5jeS5Db25kaXRpb24SKQoHb25fbG9zcxgCIAEoDjIYLnBtLnYxLkRlcGVuZGVuY3kuT25Mb3NzEhUKCHJlcXVpcmVkGAMgASgISACIAQEiiQEKCUNvbmRpdGlvbhIZChVDT05ESVRJT05fVU5TUEVDSUZJRUQQABIVChFDT05ESVRJT05fU1RBUlRFRBABEhUKEUNPTkRJVElPTl9IRUFMVEhZEAISFwoTQ09ORElUSU9OX0NPTVBMRVRFRBADEhoKFkNPTkRJVElPTl9DT01QTEVURURfT0sQBCJcCgZPbkxvc3MSFwoTT05fTE9TU19VTlNQRUNJRklFRBAAEhAKDE9OX0xPU1NfU1RPUBABEhMKD09OX0xPU1NfUkVTVEFSVBACEhIKDk9OX0xPU1NfSUdOT1JFEANCCwoJX3JlcXVpcmVkIqAECg1SZXN0YXJ0UG9saWN5EikKBnBvbGljeRgBIAEoDjIZLnBtLnYxLlJlc3RhcnRQb2xpY3kuTW9kZRI4CgVkZWxheRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASPAoJbWF4X2RlbGF5GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABIsCgZqaXR0ZXIYBCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASACIAQESPgoLcmVzZXRfYWZ0ZXIYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEiMKDG1heF9yZXN0YXJ0cxgGIAEoDUIIukgFKgMYkE5IAYgBARI5CgZ3aW5kb3cYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECID1JCoAEi4KEnN1Y2Nlc3NfZXhpdF9jb2RlcxgIIAMoBUISukgPkgEMEIACIgcaBRj/ASgAIlIKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg8KC01PREVfQUxXQVlTEAESEwoPTU9ERV9PTl9GQUlMVVJFEAISDgoKTU9ERV9ORVZFUhADQgkKB19qaXR0ZXJCDwoNX21heF9yZXN0YXJ0cyKBAQoJU3RhcnRTcGVjEjgKBnNldHRsZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMIkBwyABI6Cgd0aW1lb3V0GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUqACLWAQoKUmVsb2FkU3BlYxJECgZzaWduYWwYASABKAlCNLpIMXIvMi1eJHxeKFNJRyk/W0EtWl1bQS1aMC05Ky1dezEsOX0kfF5bMS05XVswLTldPyQSHwoHY29tbWFuZBgCIAEoCzIOLnBtLnYxLkNvbW1hbmQ6YbpIXhpcChFyZWxvYWQub25lX21ldGhvZBIdZ2l2ZSBlaXRoZXIgc2lnbmFsIG9yIGNvbW1hbmQaKCh0aGlzLnNpZ25hbCAhPSAnJykgIT0gaGFzKHRoaXMuY29tbWFuZCkixQEKCU92ZXJyaWRlcxIpCgdkZXNpcmVkGAEgASgOMhgucG0udjEuT3ZlcnJpZGVzLkRlc2lyZWQSFgoJaW5zdGFuY2VzGAIgASgNSACIAQESGQoRc3RvcHBlZF9pbnN0YW5jZXMYAyADKA0iTAoHRGVzaXJlZBIXChNERVNJUkVEX1VOU1BFQ0lGSUVEEAASEwoPREVTSVJFRF9SVU5OSU5HEAESEwoPREVTSVJFRF9TVE9QUEVEEAJCDAoKX2luc3RhbmNlcyLVAQoNU2VydmljZVN0YXR1cxIpCgdkZXNpcmVkGAEgASgOMhgucG0udjEuT3ZlcnJpZGVzLkRlc2lyZWQSGwoFc3RhdGUYAiABKA4yDC5wbS52MS5TdGF0ZRIZChFpbnN0YW5jZXNfZGVzaXJlZBgDIAEoDRIXCg9pbnN0YW5jZXNfcmVhZHkYBCABKA0SIgoJaW5zdGFuY2VzGAUgAygLMg8ucG0udjEuSW5zdGFuY2USJAoKY29uZGl0aW9ucxgGIAMoCzIQLnBtLnYxLkNvbmRpdGlvbiLFAgoISW5zdGFuY2USDAoEbmFtZRgBIAEoCRINCgVpbmRleBgCIAEoDRIbCgVzdGF0ZRgDIAEoDjIMLnBtLnYxLlN0YXRlEg0KBXJlYWR5GAQgASgIEhcKA3J1bhgFIAEoCzIKLnBtLnYxLlJ1bhIkCglsYXN0X2V4aXQYBiABKAsyES5wbS52MS5FeGl0UmVjb3JkEhAKCHJlc3RhcnRzGAcgASgEEi4KCnN0YXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD25leHRfc3RhcnRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoKY29uZGl0aW9ucxgKIAMoCzIQLnBtLnYxLkNvbmRpdGlvbhIUCgxzdGF0ZV9yZWFzb24YFCABKAkihgIKCUNvbmRpdGlvbhIjCgR0eXBlGAEgASgOMhUucG0udjEuQ29uZGl0aW9uLlR5cGUSDwoHbWVzc2FnZRgCIAEoCRIpCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilwEKBFR5cGUSFAoQVFlQRV9VTlNQRUNJRklFRBAAEhMKD1RZUEVfQ1JBU0hfTE9PUBABEhMKD1RZUEVfT09NX0tJTExFRBACEhUKEVRZUEVfQ09ORklHX1NUQUxFEAMSEAoMVFlQRV9BRE9QVEVEEAQSEgoOVFlQRV9TVVJWSVZPUlMQBRISCg5UWVBFX1NISU1fTE9TVBAGYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_pm_v1_common, file_pm_v1_process]);
 
 /**
  * Service is a named program to keep running: what was asked for, what operators said at run time, and what is.
@@ -157,6 +157,20 @@ export type ServiceSpec = Message<"pm.v1.ServiceSpec"> & {
    * @generated from field: string description = 8;
    */
   description: string;
+
+  /**
+   * What it waits for before it starts, by the names of services of its namespace. A stop of it stops first those that depend on it.
+   *
+   * @generated from field: map<string, pm.v1.Dependency> depends_on = 20;
+   */
+  dependsOn: { [key: string]: Dependency };
+
+  /**
+   * Services of its namespace that it starts after and stops before, where they start or stop too; for nothing else it needs them.
+   *
+   * @generated from field: repeated string after = 21;
+   */
+  after: string[];
 };
 
 /**
@@ -165,6 +179,145 @@ export type ServiceSpec = Message<"pm.v1.ServiceSpec"> & {
  */
 export const ServiceSpecSchema: GenMessage<ServiceSpec> = /*@__PURE__*/
   messageDesc(file_pm_v1_service, 1);
+
+/**
+ * Dependency is what a service needs of another.
+ *
+ * @generated from message pm.v1.Dependency
+ */
+export type Dependency = Message<"pm.v1.Dependency"> & {
+  /**
+   * How far the other has to be before this one starts.
+   *
+   * @generated from field: pm.v1.Dependency.Condition condition = 1;
+   */
+  condition: Dependency_Condition;
+
+  /**
+   * What becomes of this one when the other is lost.
+   *
+   * @generated from field: pm.v1.Dependency.OnLoss on_loss = 2;
+   */
+  onLoss: Dependency_OnLoss;
+
+  /**
+   * It cannot do without; true when absent. One that is not required is waited for only while it is on its way, is not started along, and need
+   * not exist.
+   *
+   * @generated from field: optional bool required = 3;
+   */
+  required?: boolean | undefined;
+};
+
+/**
+ * Describes the message pm.v1.Dependency.
+ * Use `create(DependencySchema)` to create a new message.
+ */
+export const DependencySchema: GenMessage<Dependency> = /*@__PURE__*/
+  messageDesc(file_pm_v1_service, 2);
+
+/**
+ * Condition is how far the other has to be.
+ *
+ * @generated from enum pm.v1.Dependency.Condition
+ */
+export const Dependency_Condition = {
+  /**
+   * The same as HEALTHY.
+   *
+   * @generated from enum value: CONDITION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Its processes exist.
+   *
+   * @generated from enum value: CONDITION_STARTED = 1;
+   */
+  STARTED: 1,
+
+  /**
+   * It is ready: its readiness check passes or, without one, it is running.
+   *
+   * @generated from enum value: CONDITION_HEALTHY = 2;
+   */
+  HEALTHY: 2,
+
+  /**
+   * It has run to its end, well or badly, and its restart policy leaves it at that.
+   *
+   * @generated from enum value: CONDITION_COMPLETED = 3;
+   */
+  COMPLETED: 3,
+
+  /**
+   * The same, and well.
+   *
+   * @generated from enum value: CONDITION_COMPLETED_OK = 4;
+   */
+  COMPLETED_OK: 4,
+} as const;
+
+/**
+ * Condition is how far the other has to be.
+ *
+ * @generated from enum pm.v1.Dependency.Condition
+ */
+export type Dependency_Condition = (typeof Dependency_Condition)[keyof typeof Dependency_Condition] | UnknownEnum;
+
+/**
+ * Describes the enum pm.v1.Dependency.Condition.
+ */
+export const Dependency_ConditionSchema: GenEnum<Dependency_Condition> = /*@__PURE__*/
+  enumDesc(file_pm_v1_service, 2, 0);
+
+/**
+ * OnLoss is what becomes of the service when no instance of the other is up any more. What has completed cannot be lost.
+ *
+ * @generated from enum pm.v1.Dependency.OnLoss
+ */
+export const Dependency_OnLoss = {
+  /**
+   * The same as STOP, or as IGNORE for one that is not required.
+   *
+   * @generated from enum value: ON_LOSS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It is stopped, after those that depend on it, and starts again by itself when the other is as it should be.
+   *
+   * @generated from enum value: ON_LOSS_STOP = 1;
+   */
+  STOP: 1,
+
+  /**
+   * It runs on, and is restarted when the other is as it should be again.
+   *
+   * @generated from enum value: ON_LOSS_RESTART = 2;
+   */
+  RESTART: 2,
+
+  /**
+   * It runs on.
+   *
+   * @generated from enum value: ON_LOSS_IGNORE = 3;
+   */
+  IGNORE: 3,
+} as const;
+
+/**
+ * OnLoss is what becomes of the service when no instance of the other is up any more. What has completed cannot be lost.
+ *
+ * @generated from enum pm.v1.Dependency.OnLoss
+ */
+export type Dependency_OnLoss = (typeof Dependency_OnLoss)[keyof typeof Dependency_OnLoss] | UnknownEnum;
+
+/**
+ * Describes the enum pm.v1.Dependency.OnLoss.
+ */
+export const Dependency_OnLossSchema: GenEnum<Dependency_OnLoss> = /*@__PURE__*/
+  enumDesc(file_pm_v1_service, 2, 1);
 
 /**
  * RestartPolicy says when to start an instance again after it ended by itself.
@@ -234,7 +387,7 @@ export type RestartPolicy = Message<"pm.v1.RestartPolicy"> & {
  * Use `create(RestartPolicySchema)` to create a new message.
  */
 export const RestartPolicySchema: GenMessage<RestartPolicy> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 2);
+  messageDesc(file_pm_v1_service, 3);
 
 /**
  * Mode is which ends count.
@@ -282,7 +435,7 @@ export type RestartPolicy_Mode = (typeof RestartPolicy_Mode)[keyof typeof Restar
  * Describes the enum pm.v1.RestartPolicy.Mode.
  */
 export const RestartPolicy_ModeSchema: GenEnum<RestartPolicy_Mode> = /*@__PURE__*/
-  enumDesc(file_pm_v1_service, 2, 0);
+  enumDesc(file_pm_v1_service, 3, 0);
 
 /**
  * StartSpec says when a process counts as running.
@@ -310,7 +463,7 @@ export type StartSpec = Message<"pm.v1.StartSpec"> & {
  * Use `create(StartSpecSchema)` to create a new message.
  */
 export const StartSpecSchema: GenMessage<StartSpec> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 3);
+  messageDesc(file_pm_v1_service, 4);
 
 /**
  * ReloadSpec says how a service re-reads its own configuration. Without one, reload is refused: a signal that is not caught would end it.
@@ -338,7 +491,7 @@ export type ReloadSpec = Message<"pm.v1.ReloadSpec"> & {
  * Use `create(ReloadSpecSchema)` to create a new message.
  */
 export const ReloadSpecSchema: GenMessage<ReloadSpec> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 4);
+  messageDesc(file_pm_v1_service, 5);
 
 /**
  * Overrides is what operators said at run time. It survives a restart of pmd and never changes the spec.
@@ -373,7 +526,7 @@ export type Overrides = Message<"pm.v1.Overrides"> & {
  * Use `create(OverridesSchema)` to create a new message.
  */
 export const OverridesSchema: GenMessage<Overrides> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 5);
+  messageDesc(file_pm_v1_service, 6);
 
 /**
  * Desired is an operator's last word.
@@ -414,7 +567,7 @@ export type Overrides_Desired = (typeof Overrides_Desired)[keyof typeof Override
  * Describes the enum pm.v1.Overrides.Desired.
  */
 export const Overrides_DesiredSchema: GenEnum<Overrides_Desired> = /*@__PURE__*/
-  enumDesc(file_pm_v1_service, 5, 0);
+  enumDesc(file_pm_v1_service, 6, 0);
 
 /**
  * ServiceStatus is what is.
@@ -470,7 +623,7 @@ export type ServiceStatus = Message<"pm.v1.ServiceStatus"> & {
  * Use `create(ServiceStatusSchema)` to create a new message.
  */
 export const ServiceStatusSchema: GenMessage<ServiceStatus> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 6);
+  messageDesc(file_pm_v1_service, 7);
 
 /**
  * Instance is one slot of a service.
@@ -547,6 +700,13 @@ export type Instance = Message<"pm.v1.Instance"> & {
    * @generated from field: repeated pm.v1.Condition conditions = 10;
    */
   conditions: Condition[];
+
+  /**
+   * Why it is in this state, where there is something to say: what it waits for (WAITING), why it gave up (FAILED).
+   *
+   * @generated from field: string state_reason = 20;
+   */
+  stateReason: string;
 };
 
 /**
@@ -554,7 +714,7 @@ export type Instance = Message<"pm.v1.Instance"> & {
  * Use `create(InstanceSchema)` to create a new message.
  */
 export const InstanceSchema: GenMessage<Instance> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 7);
+  messageDesc(file_pm_v1_service, 8);
 
 /**
  * Condition is a fact beside the state.
@@ -589,7 +749,7 @@ export type Condition = Message<"pm.v1.Condition"> & {
  * Use `create(ConditionSchema)` to create a new message.
  */
 export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 8);
+  messageDesc(file_pm_v1_service, 9);
 
 /**
  * Type is which fact.
@@ -658,5 +818,5 @@ export type Condition_Type = (typeof Condition_Type)[keyof typeof Condition_Type
  * Describes the enum pm.v1.Condition.Type.
  */
 export const Condition_TypeSchema: GenEnum<Condition_Type> = /*@__PURE__*/
-  enumDesc(file_pm_v1_service, 8, 0);
+  enumDesc(file_pm_v1_service, 9, 0);
 
