@@ -59,6 +59,7 @@ export function fromInstance(view: InstanceView): InstanceMessage {
     stateTime: fromWallTime(view.stateSince),
     ...(view.nextStartAt !== undefined && { nextStartTime: fromWallTime(view.nextStartAt) }),
     conditions: view.conditions.map(fromCondition),
+    stateReason: view.stateReason,
   });
 }
 

@@ -1,3 +1,4 @@
+import { displayName } from "./names.ts";
 import type { Dependency, ServiceSpec } from "./spec.ts";
 import type { Phase } from "./state.ts";
 
@@ -55,6 +56,9 @@ export type Standing =
 export interface Blocker {
   readonly name: string;
   readonly why: string;
+  readonly down: boolean;
+  /** Where it begins, if not there. */
+  readonly root?: Blocker;
 }
 
 export type Verdict =
@@ -73,9 +77,10 @@ export function mayStart(edges: readonly Edge[], standing: (edge: Edge) => Stand
     const found = standing(edge);
     if (found.type === "met" || (found.type === "down" && !edge.required)) continue;
     down ||= found.type === "down";
-    blockers.push({ name: edge.name, why: found.why });
-    const { root } = found;
-    reasons.push(root ? `${edge.name}, which waits for ${root.name}: ${root.why}` : `${edge.name}: ${found.why}`);
+    const { why, root } = found;
+    blockers.push({ name: edge.name, why, down: found.type === "down", ...(root && { root }) });
+    const name = displayName(edge.name);
+    reasons.push(root ? `${name}, which waits for ${displayName(root.name)}: ${root.why}` : `${name}: ${why}`);
   }
   if (blockers.length === 0) return go;
   return { type: "wait", down, blockers, reason: `waits for ${reasons.join(", and for ")}` };
@@ -150,10 +155,9 @@ function completionOf({ phase, wanted, reason, verdict }: DependencyInstance, co
 /** Where nothing will come by itself the place to look at is where it begins. */
 function waitingItself(verdict: Verdict = go): Standing {
   if (verdict.type === "go") return { type: "coming", why: "it waits for its turn" };
-  const [first] = verdict.blockers;
-  const why = `it waits for ${verdict.blockers.map(({ name }) => name).join(" and ")}`;
-  if (!verdict.down || !first) return { type: "coming", why };
-  return { type: "down", why, root: first };
+  const first = verdict.blockers.find(({ down }) => down);
+  const why = `it waits for ${verdict.blockers.map(({ name }) => displayName(name)).join(" and ")}`;
+  return first ? { type: "down", why, root: first.root ?? first } : { type: "coming", why };
 }
 
 function worst(standings: readonly Standing[]): Standing {
@@ -218,11 +222,11 @@ export function findGraphFaults(graph: Graph, known: (name: string) => boolean =
   const unknown = [...graph].flatMap(([service, edges]) =>
     edges
       .filter(({ name, mustExist }) => mustExist && !known(name))
-      .map(({ name }): GraphFault => ({ service, name, kind: "unknown", message: `no service is named ${JSON.stringify(name)}` })),
+      .map(({ name }): GraphFault => ({ service, name, kind: "unknown", message: `no service is named ${JSON.stringify(displayName(name))}` })),
   );
   const cycles = findCycles(graph).map((path): GraphFault => {
     const [service = "", name = ""] = path;
-    return { service, name, kind: "cycle", message: `goes round: ${path.join(" → ")}; none of them could start` };
+    return { service, name, kind: "cycle", message: `goes round: ${path.map(displayName).join(" → ")}; none of them could start` };
   });
   return [...unknown, ...cycles];
 }

@@ -43,6 +43,8 @@ export function describeExit({ cause, code, signal, message }: StoredExit): stri
       return `was not up in time (${how})`;
     case "lost":
       return `was lost: ${message}`;
+    case "dependency":
+      return `was stopped because what it depends on is gone (${how})`;
     case "oom":
       return `ran out of memory (${how})`;
     case "exited":
@@ -51,7 +53,6 @@ export function describeExit({ cause, code, signal, message }: StoredExit): stri
     case "memory_limit":
     case "overtime":
     case "ttl":
-    case "dependency":
       return how;
   }
 }

@@ -31,7 +31,7 @@ describe("what a spec needs", () => {
 
 describe("a service that others depend on", () => {
   const running: DependencyInstance = { phase: "running", wanted: true, alive: true, ready: true, leaving: false };
-  const waitsForDisk: Verdict = { type: "wait", down: false, blockers: [{ name: "disk", why: "it is starting" }], reason: "" };
+  const waitsForDisk = (down: boolean): Verdict => ({ type: "wait", down, blockers: [{ name: "disk", why: "it is …", down }], reason: "" });
   const rows: [what: string, instances: Partial<DependencyInstance>[], condition: Dependency["condition"], expected: string][] = [
     ["runs and is ready", [{}], "healthy", "met"],
     ["runs and is ready", [{}], "started", "met"],
@@ -49,8 +49,8 @@ describe("a service that others depend on", () => {
     ["is about to be restarted", [{ leaving: true }], "healthy", "coming: it is being restarted"],
     ["is on its way out", [{ phase: "stopping" }], "started", "coming: it is stopping"],
     ["waits for its turn", [{ phase: "waiting", verdict: go }], "healthy", "coming: it waits for its turn"],
-    ["waits for what is coming", [{ phase: "waiting", verdict: waitsForDisk }], "healthy", "coming: it waits for disk"],
-    ["waits for what is down", [{ phase: "waiting", verdict: { ...waitsForDisk, down: true } }], "healthy", "down: it waits for disk"],
+    ["waits for what is coming", [{ phase: "waiting", verdict: waitsForDisk(false) }], "healthy", "coming: it waits for disk"],
+    ["waits for what is down", [{ phase: "waiting", verdict: waitsForDisk(true) }], "healthy", "down: it waits for disk"],
     ["has one instance that is ready and one that is not", [{}, { phase: "starting" }], "healthy", "coming: it is starting"],
     ["has one instance that is ready and one that shall not run", [{}, { phase: "stopped", wanted: false }], "healthy", "met"],
     ["has one instance that comes and one that is down", [{ phase: "starting" }, { phase: "failed" }], "healthy", "down: it has failed"],
@@ -83,7 +83,7 @@ describe("a service", () => {
     up: { type: "met" },
     comes: { type: "coming", why: "it is starting" },
     fails: { type: "down", why: "it has failed" },
-    stuck: { type: "down", why: "it waits for disk", root: { name: "disk", why: "it is stopped" } },
+    stuck: { type: "down", why: "it waits for disk", root: { name: "disk", why: "it is stopped", down: true } },
   };
   const verdict = (...edges: Edge[]) => mayStart(edges, ({ name }) => standings[name] as Standing);
 
