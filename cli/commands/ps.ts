@@ -15,6 +15,7 @@ import {
   memory,
   nextStart,
   stateColor,
+  stateReasons,
   sumUsage,
   type UsageByInstance,
   usageByInstance,
@@ -91,6 +92,7 @@ function columnsOf(
   const usageOf = (service: Service) => sumUsage(instancesOf(service), usages);
   const severalNamespaces = new Set(services.map(({ namespace }) => namespace)).size > 1;
   const namespace: Column<Service> = { title: "NAMESPACE", cell: ({ namespace }) => namespace, shrinkTo: 10 };
+  const reason: Column<Service> = { title: "REASON", cell: (service) => stateReasons(service).join("; ") || "-", shrinkTo: 20 };
   return [
     ...(severalNamespaces || options.wide ? [namespace] : []),
     { title: "NAME", cell: ({ name }) => name, shrinkTo: 12, color: () => "bold" },
@@ -101,6 +103,7 @@ function columnsOf(
     { title: isRelative(session, options) ? "UPTIME" : "STARTED", cell: (service) => since(session, youngestStart(instancesOf(service)), options) },
     { title: "CPU", cell: (service) => percentage(usageOf(service).cpuPercent) },
     { title: "MEM", cell: (service) => memory(usageOf(service).memoryBytes) },
+    ...(services.some((service) => stateReasons(service).length > 0) ? [reason] : []),
     ...(options.wide ? wideColumns(session, instancesOf, options) : []),
   ];
 }

@@ -10,7 +10,9 @@ import {
   type Service as ServiceMessage,
   ServiceSchema,
 } from "../../gen/pm/v1/service_pb.ts";
+import { type Explanation as ExplanationMessage, ExplanationSchema } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { invalidFields } from "../errors.ts";
+import type { ExplanationView } from "../supervisor/explain.ts";
 import type { Overrides } from "../supervisor/store.ts";
 import {
   type ConditionType,
@@ -60,6 +62,16 @@ export function fromInstance(view: InstanceView): InstanceMessage {
     ...(view.nextStartAt !== undefined && { nextStartTime: fromWallTime(view.nextStartAt) }),
     conditions: view.conditions.map(fromCondition),
     stateReason: view.stateReason,
+  });
+}
+
+export function fromExplanation({ name, state, sentence, lastExit, nextStartAt }: ExplanationView): ExplanationMessage {
+  return create(ExplanationSchema, {
+    name,
+    ...(state && { state: states[state] }),
+    sentence,
+    ...(lastExit && { lastExit: fromExit(lastExit) }),
+    ...(nextStartAt !== undefined && { nextStartTime: fromWallTime(nextStartAt) }),
   });
 }
 

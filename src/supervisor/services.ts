@@ -7,6 +7,7 @@ import { ChangeFeed } from "./change-feed.ts";
 import type { Departure } from "./departures.ts";
 import { Dependencies } from "./dependencies.ts";
 import { EventLog } from "./event-log.ts";
+import { type ExplanationView, explain } from "./explain.ts";
 import type { Host } from "./host.ts";
 import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
 import { hintPaths, instanceLogPaths, instanceLogSources, type LogBases, type LogHint, type LogSource } from "./log-paths.ts";
@@ -126,6 +127,11 @@ export class Services {
   /** Runs that have a process, for whoever measures them. */
   measured(): MeasuredRun[] {
     return [...this.#byKey.values()].flatMap(({ instances }) => instances).flatMap((instance) => instance.measured ?? []);
+  }
+
+  /** Why it is as it is, from the service to where that begins. */
+  explain(name: string): ExplanationView[] {
+    return explain(this.get(name).key, (key) => this.#byKey.get(key));
   }
 
   /** Newest first. */

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Dependency, ServiceSpec } from "../../../src/core/spec.ts";
 import type { FakeHost, FakeRun } from "../../support/fake-host.ts";
@@ -439,5 +440,101 @@ describe("the graph", () => {
     await all.supervisor.update("api", plainSpec(), { leaveRunning: false }, accepted, never);
     await all.host.pass(2000);
     expect(states(all).api).toBe("running");
+  });
+});
+
+describe("why a service is as it is", () => {
+  it("is told from it to where that begins, each once", async () => {
+    const all = await chain();
+    await create(all, "shop", { web: {}, db: {}, nobody: { required: false } });
+    runOf(all, "db").end({ status: 137, oomKills: 1 });
+    await all.host.pass(100);
+    const told = all.services.explain("shop");
+    expect(told.map(({ name, sentence }) => [name, sentence])).toEqual([
+      ["default/shop", "shop waits for web, which waits for db: it is in backoff, and for db: it is in backoff"],
+      ["default/web", "web waits for api, which waits for db: it is in backoff"],
+      ["default/db", "db is in backoff: it has ended, and is started again when its delay has passed"],
+      ["default/api", "api waits for db: it is in backoff"],
+    ]);
+    expect(told[2]).toMatchObject({ state: "backoff", lastExit: { code: 137, lastLines: ["its last words"] }, nextStartAt: expect.any(Number) });
+  });
+
+  it("says who has stopped it", async () => {
+    const all = await chain();
+    await create(all, "spare", {}, { autostart: false });
+    await all.supervisor.stop(named("db"), {}, ready, never);
+    const sentences = ["api", "db", "spare"].map((name) => all.services.explain(name)[0]?.sentence);
+    expect(sentences).toEqual([
+      "api waits for db: it is stopped",
+      "db is stopped: somebody has stopped it",
+      "spare is stopped: its autostart is false, and nobody has started it",
+    ]);
+  });
+});
+
+describe("in any graph, whatever happens", () => {
+  const names = ["a", "b", "c", "d", "e"];
+  const edge = fc.record({
+    from: fc.constantFrom(...names),
+    to: fc.constantFrom(...names),
+    condition: fc.constantFrom("started" as const, "healthy" as const),
+    onLoss: fc.constantFrom("stop" as const, "stop" as const, "restart" as const, "ignore" as const),
+    required: fc.boolean(),
+  });
+  const step = fc.record({
+    what: fc.constantFrom("start", "stop", "restart", "crash", "pass"),
+    name: fc.constantFrom(...names),
+    ms: fc.integer({ min: 0, max: 1500 }),
+  });
+
+  it("nothing starts without what it requires, nothing ends before what goes with it, and in the end all is as it should be", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(edge, { maxLength: 8 }), fc.array(step, { maxLength: 12 }), async (edges, steps) => {
+        const all = supervised();
+        const { host, supervisor } = all;
+        const stateOf = (name: string) => all.services.find(`default/${name}`)?.instances[0];
+        const needsOf = (name: string) =>
+          Object.fromEntries(edges.filter(({ from, to }) => from === name && to < name).map(({ from: _, to, ...need }) => [to, need]));
+        host.onLaunch = (run) => {
+          run.onAsk = () => host.after(300, () => run.end({ status: 143 }));
+          run.spawn();
+        };
+        const launch = host.launch.bind(host);
+        host.launch = (order, listener) => {
+          for (const [other, need] of Object.entries(needsOf(order.service))) {
+            if (!need.required) continue;
+            expect(need.condition === "started" ? stateOf(other)?.alive : stateOf(other)?.ready).toBe(true);
+          }
+          return launch(order, listener);
+        };
+        for (const name of names) await create(all, name, needsOf(name));
+        for (const { what, name, ms } of steps) {
+          if (what === "start") await supervisor.start(named(name), accepted, never);
+          if (what === "stop") await supervisor.stop(named(name), {}, accepted, never);
+          if (what === "restart") await supervisor.restart(named(name), "", accepted, never);
+          if (what === "crash") host.alive.find(({ order }) => order.service === name)?.end({ status: 1 });
+          await host.pass(ms);
+        }
+        await supervisor.start(named(...names), accepted, never);
+        await host.pass(120_000);
+        expect(states(all)).toEqual({ a: "running", b: "running", c: "running", d: "running", e: "running" });
+        const before = host.launched.length;
+        await host.pass(120_000);
+        expect(host.launched.length).toBe(before);
+
+        for (const run of host.alive) {
+          const { service } = run.order;
+          run.onAsk = () => {
+            for (const other of names) if (needsOf(other)[service]) expect(stateOf(other)?.hasRun).toBe(false);
+            host.after(300, () => run.end({ status: 143 }));
+          };
+        }
+        const stopping = supervisor.stopAll(60_000, never);
+        await host.pass(10_000);
+        expect((await stopping).map(({ outcome }) => outcome)).toEqual(names.map(() => "done"));
+        expect(host.alive).toEqual([]);
+      }),
+      { numRuns: 60 },
+    );
   });
 });
