@@ -174,6 +174,12 @@ export function startedAlong(graph: Graph, names: readonly string[]): string[] {
   return walk(names, (name) => (graph.get(name) ?? []).filter(({ required }) => required).map((edge) => edge.name));
 }
 
+/** These names, each after what it needs or comes after. */
+export function dependenciesFirst(graph: Graph, names: readonly string[]): string[] {
+  const wanted = new Set(names);
+  return walk(names, (name) => (graph.get(name) ?? []).map((edge) => edge.name)).filter((name) => wanted.has(name));
+}
+
 /** Who goes when this one goes: those that are to be stopped then, and theirs. Dependents come before their dependencies. */
 export function leavingWith(dependents: Graph, name: string): string[] {
   const goWith = (of: string) => (dependents.get(of) ?? []).filter((edge) => edge.onLoss === "stop" && canBeLost(edge)).map((edge) => edge.name);

@@ -1,6 +1,7 @@
 import {
   canBeLost,
   type DependencyFacts,
+  dependenciesFirst,
   type Edge,
   edgesOf,
   findGraphFaults,
@@ -91,6 +92,16 @@ export class Dependencies {
       }
     }
     return all.filter((key) => down.has(key)).flatMap((key) => this.#services.get(key) ?? []);
+  }
+
+  /** The same, each after what it needs: a dependency that is to run once more has not completed, as those that come after it shall see. */
+  dependenciesFirst<Of extends { readonly service: SupervisedService }>(targets: readonly Of[]): Of[] {
+    const keys = dependenciesFirst(
+      this.#needs,
+      targets.map(({ service }) => service.key),
+    );
+    const byKey = Map.groupBy(targets, ({ service }) => service.key);
+    return keys.flatMap((key) => byKey.get(key) ?? []);
   }
 
   isLeaving(instance: Instance): boolean {

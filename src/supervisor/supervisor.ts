@@ -81,7 +81,9 @@ export class Supervisor {
     const along = this.#downBelow(targets);
     this.#intend([...along, ...targets], "running", "start");
     const unchanged = targets.filter((target) => wantedOf(target).every(({ ready }) => ready));
-    for (const target of [...along, ...targets]) this.services.tell(wantedOf(target), { type: "start" });
+    for (const target of this.services.dependencies.dependenciesFirst([...along, ...targets])) {
+      this.services.tell(wantedOf(target), { type: "start" });
+    }
     const started = await this.#outcomes(without(targets, unchanged), { verb: "start" }, wait, signal);
     return [...unchanged.map((target) => targetView(nameOf(target), instancesOf(target), { outcome: "unchanged" })), ...started];
   }

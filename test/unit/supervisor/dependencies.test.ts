@@ -106,6 +106,24 @@ describe("a service with a dependency", () => {
     }
   });
 
+  it("that has to complete is completed anew when both are started, whichever is named first", async () => {
+    const all = supervised();
+    await create(all, "job", {}, { restart: { ...plainSpec().restart, mode: "never" } });
+    await create(all, "api", { job: { condition: "completed_ok" } });
+    await all.host.pass(2000);
+    runOf(all, "job").end({ status: 0 });
+    await all.host.pass(2000);
+    await all.supervisor.stop(named("api", "job"), {}, ready, never);
+    await all.supervisor.start(named("api", "job"), accepted, never);
+    await all.host.pass(2000);
+    expect([states(all), launches(all)]).toEqual([{ api: "waiting", job: "running" }, ["job", "api", "job"]]);
+    await all.supervisor.restart(named("api", "job"), "", accepted, never);
+    await all.host.pass(2000);
+    runOf(all, "job").end({ status: 0 });
+    await all.host.pass(2000);
+    expect([states(all), launches(all)]).toEqual([{ api: "running", job: "exited" }, ["job", "api", "job", "job", "api"]]);
+  });
+
   it("answers a start at once with an error that names what has failed, while the rest goes on", async () => {
     const all = supervised();
     await create(all, "db", {}, { restart: { ...plainSpec().restart, mode: "never" } });
