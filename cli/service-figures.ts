@@ -58,6 +58,11 @@ export function conditionWords({ status }: Service): string[] {
   return [...new Set(conditions.map(({ type }) => enumWord(Condition_TypeSchema, type)))];
 }
 
+/** Why its instances are in their states, each reason once. */
+export function stateReasons({ status }: Service): string[] {
+  return [...new Set((status?.instances ?? []).flatMap(({ stateReason }) => stateReason || []))];
+}
+
 export function commandLine(command: Command | undefined): string {
   const words = command?.shell ? [command.shell] : (command?.argv ?? []).map(quoted);
   return safeText([...words, ...(command?.args ?? []).map(quoted)].join(" "));

@@ -2,10 +2,18 @@ import path from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type HttpProbeSchema, HttpProbe_Scheme as Scheme } from "../gen/pm/v1/health_pb.ts";
 import type { EnvironmentSchema, LogSpecSchema, PortSpecSchema, StopSpecSchema } from "../gen/pm/v1/process_pb.ts";
-import { RestartPolicy_Mode as RestartMode, type RestartPolicySchema, type ServiceSpecSchema } from "../gen/pm/v1/service_pb.ts";
+import {
+  type Dependency_Condition as Condition,
+  Dependency_ConditionSchema,
+  type DependencySchema,
+  RestartPolicy_Mode as RestartMode,
+  type RestartPolicySchema,
+  type ServiceSpecSchema,
+} from "../gen/pm/v1/service_pb.ts";
 import { usageError } from "./failure.ts";
 import { type Program, resolveProgram } from "./program-path.ts";
 import { durationOf } from "./quantities.ts";
+import { parseEnumWord } from "./words.ts";
 
 /** What `pmctl start` can say of a new service. Durations are in milliseconds, sizes in bytes. */
 export interface SpecOptions {
@@ -30,6 +38,7 @@ export interface SpecOptions {
   readonly healthUrl?: string;
   readonly healthCommand?: string;
   readonly restartAbove?: number;
+  readonly dependsOn?: readonly string[];
 }
 
 interface Caller {
@@ -59,8 +68,15 @@ export function serviceSpec(name: string, program: Program, options: SpecOptions
     ...healthCheck(options),
     ...(options.restartAbove !== undefined && { restartAbove: BigInt(options.restartAbove) }),
     labels: { ...options.label },
+    ...(options.dependsOn && { dependsOn: Object.fromEntries(options.dependsOn.map(dependency)) }),
     description: options.description ?? "",
   };
+}
+
+/** `db`, or `db:started` for another condition than the usual one. */
+function dependency(text: string): [string, MessageInitShape<typeof DependencySchema>] {
+  const [name = "", condition] = text.split(":");
+  return [name, condition === undefined ? {} : { condition: parseEnumWord(Dependency_ConditionSchema, condition, "condition") as Condition }];
 }
 
 function environment(options: SpecOptions, env: Caller["env"], absolute: (file: string) => string): MessageInitShape<typeof EnvironmentSchema> {

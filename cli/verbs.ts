@@ -30,6 +30,8 @@ export const verbs: readonly VerbEntry[] = [
   { name: "logs", group: look, summary: "show what services wrote, and follow it", load: () => import("./commands/logs.ts") },
   { name: "events", group: look, summary: "show what has happened, and follow it", load: () => import("./commands/events.ts") },
   { name: "top", group: look, summary: "watch the CPU and memory of services", load: () => import("./commands/top.ts") },
+  { name: "why", group: look, summary: "say why a service is as it is", load: () => import("./commands/why.ts") },
+  { name: "graph", group: look, summary: "show which services depend on which", load: () => import("./commands/graph.ts") },
   { name: "is-active", group: look, summary: "exit with 0 if a service runs, else with 3", load: () => import("./commands/is-active.ts") },
   { name: "env", group: look, summary: "show the environment of a service", load: () => import("./commands/env.ts") },
   {

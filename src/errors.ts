@@ -21,6 +21,8 @@ export const reasons = [
   "PUMP_UNAVAILABLE",
   "RELOAD_FAILED",
   "PORT_IN_USE",
+  "DEPENDENCY_DOWN",
+  "HAS_DEPENDENTS",
 ] as const;
 export type Reason = (typeof reasons)[number];
 
@@ -120,6 +122,20 @@ export function timedOut(name: string, state: string, seconds: number, complaint
   const still = complaint === undefined ? `is still ${state} after ${seconds} s` : `is ${state} and not ready after ${seconds} s: ${complaint}`;
   const metadata = { name, state, seconds: String(seconds), ...(complaint !== undefined && { complaint }) };
   return new PmError("TIMED_OUT", `${name} ${still}; the work goes on`, { metadata });
+}
+
+/** It goes on waiting, and is started when what it waits for is ready. */
+export function dependencyDown(name: string, dependency: string, reason: string): PmError {
+  return new PmError("DEPENDENCY_DOWN", `cannot start ${name}: it ${reason}; it starts by itself when ${dependency} is ready`, {
+    metadata: { name, dependency, cause: reason },
+  });
+}
+
+export function hasDependents(name: string, dependents: readonly string[]): PmError {
+  const list = dependents.join(", ");
+  return new PmError("HAS_DEPENDENTS", `cannot delete ${name}: ${list} would miss it; delete those too, or change them first`, {
+    metadata: { name, dependents: list },
+  });
 }
 
 export function superseded(name: string, by: string): PmError {

@@ -16,6 +16,7 @@ import {
   memory,
   nextStart,
   stateColor,
+  stateReasons,
   sumUsage,
   type UsageByInstance,
   usageByInstance,
@@ -98,6 +99,7 @@ function columnsOf(
     color: (service) => healthColor(worstHealth(instancesOf(service))),
   };
   const namespace: Column<Service> = { title: "NAMESPACE", cell: ({ namespace }) => namespace, shrinkTo: 10 };
+  const reason: Column<Service> = { title: "REASON", cell: (service) => stateReasons(service).join("; ") || "-", shrinkTo: 20 };
   return [
     ...(severalNamespaces || options.wide ? [namespace] : []),
     { title: "NAME", cell: ({ name }) => name, shrinkTo: 12, color: () => "bold" },
@@ -112,6 +114,7 @@ function columnsOf(
     { title: isRelative(session, options) ? "UPTIME" : "STARTED", cell: (service) => since(session, youngestStart(instancesOf(service)), options) },
     { title: "CPU", cell: (service) => percentage(usageOf(service).cpuPercent) },
     { title: "MEM", cell: (service) => memory(usageOf(service).memoryBytes) },
+    ...(services.some((service) => stateReasons(service).length > 0) ? [reason] : []),
     ...(options.wide ? wideColumns(session, instancesOf, options) : []),
   ];
 }

@@ -7,6 +7,7 @@ import { createService } from "../create-service.ts";
 import type { ExitCode } from "../exit-codes.ts";
 import { Failure } from "../failure.ts";
 import {
+  collect,
   collectOne,
   durationOption,
   formatOf,
@@ -37,7 +38,7 @@ export type StartOptions = SelectorOptions &
 export const verb: Verb<StartOptions> = {
   operands: "[what...]",
   description: `Starts services that are known, by name, or makes a new one of a script, a program or a shell line and starts it.
-What is made runs in this directory, with the PATH of this shell; its arguments stand behind "--".
+What is made runs in this directory, with the PATH of this shell; its arguments stand behind "--". What a service depends on is started along.
 
 ${selectorHelp}`,
   examples: [
@@ -87,6 +88,12 @@ function specOptions(command: Command): void {
     .option("--health-command <line>", "the same with a line for the shell that succeeds")
     .option("--restart-above <size>", "restart it when it uses more memory than this", named("--restart-above", parseSize))
     .option("--no-autostart", "do not start it, now or when pmd starts", true)
+    .option(
+      "--depends-on <name>",
+      "start it after this service, and only with it; name:started or :completed-ok; may be repeated",
+      collect,
+      undefined,
+    )
     .option("--description <text>", "a sentence about it")
     .option("--replace", "if there is one of this name, change it");
 }

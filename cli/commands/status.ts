@@ -18,6 +18,7 @@ import {
   memory,
   nextStart,
   stateColor,
+  stateReasons,
   sumUsage,
   type UsageByInstance,
   usageByInstance,
@@ -97,7 +98,9 @@ function printService(session: Session, service: Service, { usages, logPaths, la
   printBlock(out, `${serviceName(service)}${spec?.description ? ` - ${spec.description}` : ""}`, [
     ["State", stateSentence(session, service, options)],
     ["Health", healthSentence(service)],
+    ["Reason", stateReasons(service).join("; ")],
     ["Desired", desiredSentence(service)],
+    ["Depends on", dependencyWords(service)],
     ["Usage", memoryBytes === undefined ? undefined : `${memory(memoryBytes)}, CPU ${percentage(cpuPercent)}`],
     ["Last exit", exit && `${exitSentence(exit)}, ${ago(session, exit.endTime, options)}`],
     ["Next start", nextStart(instances) && until(session, nextStart(instances), options)],
@@ -143,6 +146,10 @@ function desiredSentence({ spec, status, overrides }: Service): string {
   const scaled = overrides?.instances === undefined ? "" : `, scaled to ${overrides.instances}`;
   const stopped = overrides?.stoppedInstances.length ? `, without #${overrides.stoppedInstances.join(" #")}` : "";
   return `${word}${scaled}${stopped}${spec?.autostart === false ? ", not started with pmd" : ""}`;
+}
+
+function dependencyWords({ spec }: Service): string {
+  return [...Object.keys(spec?.dependsOn ?? {}), ...(spec?.after ?? []).map((name) => `${name} (only after it)`)].join(", ");
 }
 
 function conditionSentences(service: Service): string[] {

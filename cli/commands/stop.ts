@@ -12,7 +12,7 @@ type StopOptions = SelectorOptions & WaitOptions & OutputOptions & { readonly gr
 
 export const verb: Verb<StopOptions> = {
   operands: "[name...]",
-  description: `Asks services to end, waits for their grace period, kills what is left, and proves that nothing is.\nThey stay stopped, also when pmd starts again.\n\n${selectorHelp}`,
+  description: `Asks services to end, waits for their grace period, kills what is left, and proves that nothing is.\nThey stay stopped, also when pmd starts again. What depends on them is stopped first, and comes back with them.\n\n${selectorHelp}`,
   examples: [
     "pmctl stop web               # one service",
     "pmctl stop web#1             # one of its instances",

@@ -31,6 +31,8 @@ export const codes = {
   PUMP_UNAVAILABLE: Code.Unavailable,
   RELOAD_FAILED: Code.FailedPrecondition,
   PORT_IN_USE: Code.FailedPrecondition,
+  DEPENDENCY_DOWN: Code.FailedPrecondition,
+  HAS_DEPENDENTS: Code.FailedPrecondition,
 } satisfies Record<Reason, Code>;
 
 export type LogError = (error: unknown, method: string) => void;

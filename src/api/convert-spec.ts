@@ -10,7 +10,10 @@ import {
   type ProcessSpec as ProcessMessage,
 } from "../../gen/pm/v1/process_pb.ts";
 import {
+  Dependency_Condition as DependencyCondition,
+  type Dependency as DependencyMessage,
   RestartPolicy_Mode as Mode,
+  Dependency_OnLoss as OnLoss,
   type ReloadSpec as ReloadMessage,
   type RestartPolicy as RestartMessage,
   type ServiceSpec as ServiceSpecMessage,
@@ -18,6 +21,7 @@ import {
 } from "../../gen/pm/v1/service_pb.ts";
 import { rangeProblem } from "../core/ports.ts";
 import {
+  type Dependency,
   defaults,
   type Environment,
   type LogSettings,
@@ -62,6 +66,8 @@ export function toSpec(message: ServiceSpecMessage, { field = "spec", stored }: 
     ...(message.restartAbove !== undefined && { restartAboveBytes: Number(message.restartAbove) }),
     labels: { ...message.labels },
     description: message.description,
+    ...(Object.keys(message.dependsOn).length > 0 && { dependsOn: toDependencies(message.dependsOn) }),
+    ...(message.after.length > 0 && { after: [...message.after] }),
   };
   const port = spec.process.port && rangeProblem(spec.process.port, spec.instances);
   if (port !== undefined) violations.push({ field: `${field}.process.port`, message: port });
@@ -208,6 +214,27 @@ function toMode(mode: Mode): RestartPolicy["mode"] {
 
 const modes = { always: Mode.ALWAYS, "on-failure": Mode.ON_FAILURE, never: Mode.NEVER } satisfies Record<RestartPolicy["mode"], Mode>;
 
+function toDependencies(messages: Readonly<Record<string, DependencyMessage>>): Record<string, Dependency> {
+  return Object.fromEntries(Object.entries(messages).map(([name, message]) => [name, toDependency(message)]));
+}
+
+function toDependency({ condition, onLoss, required = true }: DependencyMessage): Dependency {
+  return {
+    condition: nameOf(dependencyConditions, condition) ?? "healthy",
+    onLoss: nameOf(lossRules, onLoss) ?? (required ? "stop" : "ignore"),
+    required,
+  };
+}
+
+const dependencyConditions = {
+  started: DependencyCondition.STARTED,
+  healthy: DependencyCondition.HEALTHY,
+  completed: DependencyCondition.COMPLETED,
+  completed_ok: DependencyCondition.COMPLETED_OK,
+} satisfies Record<Dependency["condition"], DependencyCondition>;
+
+const lossRules = { stop: OnLoss.STOP, restart: OnLoss.RESTART, ignore: OnLoss.IGNORE } satisfies Record<Dependency["onLoss"], OnLoss>;
+
 /** The resolved spec, with everything that was a default said aloud. */
 export function fromSpec(spec: ServiceSpec, values: "masked" | "revealed"): ServiceSpecMessage {
   return create(ServiceSpecSchema, {
@@ -223,7 +250,13 @@ export function fromSpec(spec: ServiceSpec, values: "masked" | "revealed"): Serv
     ...(spec.restartAboveBytes !== undefined && { restartAbove: BigInt(spec.restartAboveBytes) }),
     labels: { ...spec.labels },
     description: spec.description,
+    dependsOn: Object.fromEntries(Object.entries(spec.dependsOn ?? {}).map(([name, dependency]) => [name, fromDependency(dependency)])),
+    after: [...(spec.after ?? [])],
   });
+}
+
+function fromDependency({ condition, onLoss, required }: Dependency) {
+  return { condition: dependencyConditions[condition], onLoss: lossRules[onLoss], required };
 }
 
 type ServiceSpecInit = MessageInitShape<typeof ServiceSpecSchema>;

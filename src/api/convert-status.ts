@@ -10,7 +10,9 @@ import {
   type Service as ServiceMessage,
   ServiceSchema,
 } from "../../gen/pm/v1/service_pb.ts";
+import { type Explanation as ExplanationMessage, ExplanationSchema } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { invalidFields } from "../errors.ts";
+import type { ExplanationView } from "../supervisor/explain.ts";
 import type { Overrides } from "../supervisor/store.ts";
 import {
   type ConditionType,
@@ -63,6 +65,17 @@ export function fromInstance(view: InstanceView, mostResults = 1): InstanceMessa
     conditions: view.conditions.map(fromCondition),
     health: fromHealth(view.health, mostResults),
     ...(view.liveness && { liveness: fromHealth(view.liveness, mostResults) }),
+    stateReason: view.stateReason,
+  });
+}
+
+export function fromExplanation({ name, state, sentence, lastExit, nextStartAt }: ExplanationView): ExplanationMessage {
+  return create(ExplanationSchema, {
+    name,
+    ...(state && { state: states[state] }),
+    sentence,
+    ...(lastExit && { lastExit: fromExit(lastExit) }),
+    ...(nextStartAt !== undefined && { nextStartTime: fromWallTime(nextStartAt) }),
   });
 }
 

@@ -10,7 +10,7 @@ import { fromStoredRun } from "./convert-run.ts";
 import { toSelector, toVerbSelector } from "./convert-selector.ts";
 import { toSignal } from "./convert-signal.ts";
 import { toSpec } from "./convert-spec.ts";
-import { fromService, fromTarget } from "./convert-status.ts";
+import { fromExplanation, fromService, fromTarget } from "./convert-status.ts";
 import { toMs } from "./convert-time.ts";
 import { toWait } from "./convert-wait.ts";
 import { toFileOrders } from "./log-service.ts";
@@ -29,6 +29,8 @@ export function supervisorService(supervisor: Supervisor, runtimeDir: string): S
       const service = fromService(services.get(name).view(), revealEnvironment ? "revealed" : "masked", keptResults);
       return { service, runs: runHistory > 0 ? services.runs(name, runHistory).map(fromStoredRun) : [] };
     },
+
+    explainService: ({ name }) => ({ chain: services.explain(name).map(fromExplanation) }),
 
     async createService({ name, namespace, spec, validateOnly, wait }, { signal }) {
       const wanted = { name, namespace: namespace || defaultNamespace, spec: required(spec && toSpec(spec)) };

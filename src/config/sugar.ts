@@ -10,6 +10,8 @@ import type { Located, LocatedEntry, LocatedMap, Position } from "./located.ts";
 //   log_line      a text is what the line contains
 //   on_unhealthy  a text is the action
 //   port          3000, 3000-3003 or auto:5000-5100
+//   depends_on    a list of names, and a text beside a name is the condition
+//   after         a name, or a list of names
 //   signals       in lower case
 
 /** How a message may be written, by its name in the proto. */
@@ -19,6 +21,7 @@ export const sugar: Readonly<Record<string, (node: Located) => Located>> = {
   "pm.v1.EnvFile": (node) => wrapText(node, "path"),
   "pm.v1.RestartPolicy": (node) => wrapText(node, "policy"),
   "pm.v1.PortSpec": port,
+  "pm.v1.Dependency": (node) => wrapText(node, "condition"),
   "pm.v1.StopSpec": signal,
   "pm.v1.ReloadSpec": signal,
   "pm.v1.LogLineProbe": (node) => wrapText(node, "contains"),
@@ -27,6 +30,8 @@ export const sugar: Readonly<Record<string, (node: Located) => Located>> = {
 
 /** Keys of a service that are fields of its process. */
 const processKeys = ["command", "working_directory", "workingDirectory", "environment", "stop", "logs", "port"];
+
+const dependencyKeys = ["depends_on", "dependsOn"];
 
 /** Keys of a service that are in no proto, and the fields that they stand for. */
 const aliases: Readonly<Record<string, string>> = { cwd: "working_directory" };
@@ -48,7 +53,8 @@ function service(node: Located): Located {
     if (variable !== undefined) environment.push({ ...entry, key: variable, writtenAs: entry.key, value: listOne(entry) });
     else if (alias !== undefined) process.push({ ...entry, key: alias, writtenAs: entry.key });
     else if (processKeys.includes(entry.key)) process.push(entry);
-    else own.push(entry);
+    else if (dependencyKeys.includes(entry.key)) own.push({ ...entry, value: namesToMap(entry.value) });
+    else own.push(entry.key === "after" ? { ...entry, value: wrapOne(entry.value) } : entry);
   }
   if (environment.length > 0) process.push(unseen("environment", environment));
   if (process.length > 0) own.push(unseen("process", process));
@@ -59,6 +65,19 @@ function service(node: Located): Located {
 function listOne({ key, value }: LocatedEntry): Located {
   const isOne = key === "env_file" && (value.kind === "map" || (value.kind === "scalar" && value.value !== null));
   return isOne ? { kind: "list", at: value.at, items: [value] } : value;
+}
+
+/** `depends_on: [db, cache]` and `depends_on: db` name services of which nothing more is said. */
+function namesToMap(value: Located): Located {
+  const items = value.kind === "list" ? value.items : value.kind === "scalar" && value.value !== null ? [value] : [];
+  const names = items.flatMap((item) => (item.kind === "scalar" && item.value !== null ? item : []));
+  if (names.length === 0 || names.length < items.length) return value;
+  const nothing = ({ at }: Located) => ({ kind: "scalar", at, value: null, text: "" }) as const;
+  return { kind: "map", at: value.at, entries: names.map((item) => ({ key: item.text, keyAt: item.at, value: nothing(item) })) };
+}
+
+function wrapOne(value: Located): Located {
+  return value.kind === "scalar" && value.value !== null ? { kind: "list", at: value.at, items: [value] } : value;
 }
 
 /** An entry that the file does not have, for those that belong below it. */

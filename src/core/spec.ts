@@ -16,6 +16,17 @@ export interface ServiceSpec {
   readonly restartAboveBytes?: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly description: string;
+  /** By the names of services of its namespace; absent when it depends on none. */
+  readonly dependsOn?: Readonly<Record<string, Dependency>>;
+  /** Services of its namespace that it starts after and stops before; absent when there are none. */
+  readonly after?: readonly string[];
+}
+
+/** What a service needs of another. */
+export interface Dependency {
+  readonly condition: "started" | "healthy" | "completed" | "completed_ok";
+  readonly onLoss: "stop" | "restart" | "ignore";
+  readonly required: boolean;
 }
 
 export interface ProcessSpec {

@@ -17,7 +17,7 @@ export interface RunExit {
 }
 
 /** Why the supervisor ended it, where it did. */
-export type EndCause = "stopped_by_request" | "replaced" | "start_timeout" | UnfitCause;
+export type EndCause = "stopped_by_request" | "replaced" | "start_timeout" | "dependency" | UnfitCause;
 
 /** Why it must not go on as it does, though it lives. */
 export type UnfitCause = "unhealthy" | "memory_limit";
@@ -60,8 +60,10 @@ export type InstanceEvent =
   | { readonly type: "start" }
   | { readonly type: "stop"; readonly graceMs?: number }
   | { readonly type: "restart" }
-  /** It may start now: there is a free place among those that start together. */
+  /** It may start now: what it depends on is there, and so is a free place among those that start together. */
   | { readonly type: "clear" }
+  /** What it depends on is lost: it ends, and starts again when that is back. */
+  | { readonly type: "lost"; readonly graceMs?: number }
   /** The process exists. */
   | { readonly type: "spawned" }
   /** The main process has ended and others of its run are alive. */
@@ -83,6 +85,8 @@ export type Effect =
 export interface Context {
   readonly now: number;
   readonly clear: boolean;
+  /** What it depends on is there. */
+  readonly provided: boolean;
   /** In [0, 1): makes the delay differ from one instance to the next. */
   readonly random: number;
   readonly restart: RestartPolicy;

@@ -44,6 +44,7 @@ function atRest(model: InstanceModel, event: InstanceEvent, context: Context): S
       return begin(rearmed(model), context);
     case "stop":
     case "clear":
+    case "lost":
     case "spawned":
     case "orphaned":
     case "unfit":
@@ -58,9 +59,10 @@ function waiting(model: InstanceModel, event: InstanceEvent, context: Context): 
     case "stop":
       return [to(model, { phase: "stopped" }), []];
     case "clear":
-      return begin(model, context);
+      return context.clear ? begin(model, context) : [model, []];
     case "start":
     case "restart":
+    case "lost":
     case "spawned":
     case "orphaned":
     case "unfit":
@@ -76,6 +78,8 @@ function starting(model: InstanceModel, state: InstanceState & { phase: "startin
       return ask(model, { next: "stop", cause: "stopped_by_request", graceMs: event.graceMs }, context);
     case "restart":
       return ask(rearmed(model), { next: "start", cause: "replaced" }, context);
+    case "lost":
+      return ask(model, { next: "start", cause: "dependency", graceMs: event.graceMs }, context);
     case "spawned":
       return state.alive ? [model, []] : [to(model, { phase: "starting", alive: true, deadline: context.now + context.settleMs }), []];
     case "orphaned":
@@ -98,6 +102,8 @@ function running(model: InstanceModel, event: InstanceEvent, context: Context): 
       return ask(model, { next: "stop", cause: "stopped_by_request", graceMs: event.graceMs }, context);
     case "restart":
       return ask(rearmed(model), { next: "start", cause: "replaced" }, context);
+    case "lost":
+      return ask(model, { next: "start", cause: "dependency", graceMs: event.graceMs }, context);
     case "orphaned":
       return kill(model, { next: "recover" }, context);
     case "unfit":
@@ -121,6 +127,10 @@ function stopping(model: InstanceModel, state: InstanceState & { phase: "stoppin
       // A second stop can only be in more of a hurry than the first.
       const deadline = event.graceMs === undefined ? state.deadline : Math.min(state.deadline, context.now + event.graceMs);
       return state.next === "stop" && deadline === state.deadline ? [model, []] : [to(model, { ...state, next: "stop", deadline }), []];
+    }
+    case "lost": {
+      const deadline = event.graceMs === undefined ? state.deadline : Math.min(state.deadline, context.now + event.graceMs);
+      return [deadline === state.deadline ? model : to(model, { ...state, deadline }), []];
     }
     case "gone":
       if (state.next === "stop") return [to(model, { phase: "stopped" }), []];
@@ -147,6 +157,7 @@ function backoff(model: InstanceModel, event: InstanceEvent, context: Context): 
     case "timeout":
       return begin({ ...model, restarts: model.restarts + 1 }, context);
     case "clear":
+    case "lost":
     case "spawned":
     case "orphaned":
     case "unfit":
@@ -174,10 +185,13 @@ function stoppingState({ next, cause }: Stop, kills: number, deadline: number): 
   return { phase: "stopping", next, kills, deadline, ...(cause && { cause }) };
 }
 
-/** It has ended by itself, or was ended for its own good: again, or not. */
+/**
+ * It has ended by itself, or was ended for its own good: again, or not. Without what it depends on it is not to blame: that end counts as none, and
+ * it waits.
+ */
 function recover(model: InstanceModel, exit: RunExit, context: Context, cause?: EndCause): Step {
-  const { now, restart, random } = context;
-  const ends = [...model.ends, now].filter((end) => end > now - longestWindowMs).slice(-maxEnds);
+  const { now, restart, random, provided } = context;
+  const ends = provided ? [...model.ends, now].filter((end) => end > now - longestWindowMs).slice(-maxEnds) : model.ends;
   const failures = exit.uptimeMs >= restart.resetAfterMs ? 0 : model.failures;
   // However well it took its end: what had to be ended has not succeeded.
   const success = cause === undefined && isSuccess(restart, exit);
@@ -185,6 +199,7 @@ function recover(model: InstanceModel, exit: RunExit, context: Context, cause?: 
   const after = { ...model, ends };
   switch (verdict.type) {
     case "restart":
+      if (!provided) return [to(after, { phase: "waiting" }), []];
       return [to({ ...after, failures: failures + 1 }, { phase: "backoff", deadline: now + verdict.delayMs }), []];
     case "leave":
       return [

@@ -54,6 +54,8 @@ export function describeExit({ cause, code, signal, message }: StoredExit): stri
       return `was not up in time (${how})`;
     case "lost":
       return `was lost: ${message}`;
+    case "dependency":
+      return `was stopped because what it depends on is gone (${how})`;
     case "oom":
       return `ran out of memory (${how})`;
     case "unhealthy":
@@ -64,7 +66,6 @@ export function describeExit({ cause, code, signal, message }: StoredExit): stri
     case "signalled":
     case "overtime":
     case "ttl":
-    case "dependency":
       return how;
   }
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Verdict } from "../core/dependencies.ts";
 import type { HealthWord } from "../core/health.ts";
-import { displayName } from "../core/names.ts";
+import { displayName, serviceOf } from "../core/names.ts";
 import { isCrashLoop } from "../core/restart.ts";
 import type { HealthCheck, ProcessSpec, ServiceSpec } from "../core/spec.ts";
 import {
@@ -34,6 +35,7 @@ export interface InstanceParts {
   readonly store: Store;
   readonly events: EventLog;
   readonly gate: StartGate<Instance>;
+  readonly dependencies: InstanceDependencies;
   /** The most memory that a run was seen to use. */
   readonly peakMemoryBytes: (runId: string) => number;
   /** The last lines that a run wrote, once they are in its files. */
@@ -41,6 +43,13 @@ export interface InstanceParts {
   readonly changed: (instance: Instance) => void;
   /** Ports that belong to others than this service, whether they run or not. */
   readonly portsOfOthers: (service: string) => ReadonlySet<number>;
+}
+
+/** What others, that its service depends on or that depend on it, mean for it. */
+export interface InstanceDependencies {
+  mayStart(service: string): Verdict;
+  /** It is to be stopped or restarted when others are gone. */
+  isLeaving(instance: Instance): boolean;
 }
 
 /** What it is told about itself each time anew, since its service may change. */
@@ -95,6 +104,8 @@ export class Instance {
   #cancelDeadline: () => void = () => undefined;
   #crashLoopSince: number | undefined;
   #nextStartAt: number | undefined;
+  /** What it was said to wait for. */
+  #toldReason = "";
 
   constructor(name: string, index: number, parts: InstanceParts, orders: () => InstanceOrders) {
     this.name = name;
@@ -137,7 +148,7 @@ export class Instance {
       this.#cancelDeadline = host.after(delay, () => this.dispatch({ type: "timeout" }));
       this.#nextStartAt = host.wallTime() + delay;
     }
-    if (next.state.phase === "waiting") gate.wait(this);
+    if (next.state.phase === "waiting" && this.verdict.type === "go") gate.wait(this);
     else if (next.state.phase === "starting" && !next.state.alive) gate.enter(this);
     else gate.leave(this);
     // What is being ended is not asked how it is.
@@ -164,6 +175,15 @@ export class Instance {
     const { restartAboveBytes } = this.#orders().spec;
     if (restartAboveBytes === undefined || memoryBytes <= restartAboveBytes || this.#run?.order.runId !== runId) return;
     this.#endUnfit("memory_limit", `its processes used ${mebibytes(memoryBytes)}, and restart_above is ${mebibytes(restartAboveBytes)}`);
+  }
+
+  /** What it depends on has changed: if it waits, it goes on or says what it waits for now. */
+  reconsider(): void {
+    if (this.#model.state.phase !== "waiting") return;
+    const { gate } = this.#parts;
+    if (this.verdict.type === "go") gate.wait(this);
+    else gate.leave(this);
+    if (this.stateReason !== this.#toldReason) this.#changed();
   }
 
   /** Takes over a run that an earlier pmd started. */
@@ -213,6 +233,52 @@ export class Instance {
     return this.#watches.get("health")?.complaint;
   }
 
+  /** Whether it may start, as far as other services are concerned. */
+  get verdict(): Verdict {
+    return this.#parts.dependencies.mayStart(serviceOf(this.name));
+  }
+
+  /** It is to be stopped or restarted as soon as those that depend on it are gone. */
+  get leaving(): boolean {
+    return this.#parts.dependencies.isLeaving(this);
+  }
+
+  /** Something of it may be alive. */
+  get hasRun(): boolean {
+    return this.#run !== undefined;
+  }
+
+  /** It is there or is being started, and not on its way out. */
+  get up(): boolean {
+    const { phase } = this.#model.state;
+    return phase === "starting" || phase === "running";
+  }
+
+  /** Its process is there, and not on its way out. */
+  get alive(): boolean {
+    const { state } = this.#model;
+    return state.phase === "running" || (state.phase === "starting" && state.alive);
+  }
+
+  /** It was told to end, and there is hope that it does. */
+  get ending(): boolean {
+    const { state } = this.#model;
+    return state.phase === "stopping" && state.kills <= 1;
+  }
+
+  get aliveMs(): number {
+    return this.#run?.live.aliveMs ?? 0;
+  }
+
+  /** Why it is in this state, where there is something to say. */
+  get stateReason(): string {
+    const { state } = this.#model;
+    if (state.phase === "failed") return state.reason;
+    if (state.phase !== "waiting") return "";
+    const { verdict } = this;
+    return verdict.type === "go" ? "waits for its turn: others are being started" : verdict.reason;
+  }
+
   /** Nothing of it is alive, and nothing will be by itself. */
   get atRest(): boolean {
     const { phase } = this.#model.state;
@@ -243,6 +309,7 @@ export class Instance {
       health: this.#watches.get("health")?.view() ?? { state: "none", failures: 0, results: [] },
       ...(liveness && { liveness: liveness.view() }),
       restarts,
+      stateReason: this.stateReason,
       stateSince: this.#stateSince,
       conditions: conditionsOf(this.#facts()),
       ...(run && {
@@ -263,9 +330,11 @@ export class Instance {
   #context(): Context {
     const { host, gate } = this.#parts;
     const { spec } = this.#orders();
+    const provided = this.verdict.type === "go";
     return {
       now: host.now(),
-      clear: gate.open,
+      clear: provided && gate.open,
+      provided,
       random: host.random(),
       restart: spec.restart,
       settleMs: this.#settleMs(spec),
@@ -475,6 +544,7 @@ export class Instance {
   }
 
   #changed(): void {
+    this.#toldReason = this.stateReason;
     this.changes.notify();
     this.#parts.changed(this);
   }

@@ -1,5 +1,6 @@
+import type { Verdict as DependencyVerdict } from "../core/dependencies.ts";
 import { displayName } from "../core/names.ts";
-import { exitedEarly, type PmError, shuttingDown, spawnFailed, superseded, survivors, timedOut } from "../errors.ts";
+import { dependencyDown, exitedEarly, type PmError, shuttingDown, spawnFailed, superseded, survivors, timedOut } from "../errors.ts";
 import { describeExit } from "./exit-record.ts";
 import type { Instance } from "./instance.ts";
 import type { StoredExit } from "./store.ts";
@@ -56,7 +57,7 @@ function judgeStop(instance: Instance): Verdict {
     case "starting":
     case "running":
     case "backoff":
-      return () => superseded(name, "start");
+      return instance.leaving ? "not yet" : () => superseded(name, "start");
   }
 }
 
@@ -67,11 +68,11 @@ function judgeStart(instance: Instance, goal: Goal, level: WaitLevel): Verdict {
   const isOld = goal.verb === "restart" && run !== undefined && run.id === goal.oldRun;
   switch (state.phase) {
     case "running":
-      return isOld || (level === "ready" && !instance.ready) ? "not yet" : "reached";
+      return isOld || instance.leaving || (level === "ready" && !instance.ready) ? "not yet" : "reached";
     case "starting":
       return level === "started" && state.alive && !isOld ? "reached" : "not yet";
     case "waiting":
-      return "not yet";
+      return judgeWaiting(name, instance.verdict);
     case "stopping":
       if (state.kills > 1) return () => survivors(name, instance.survivors());
       return state.next === "stop" ? () => superseded(name, "stop") : "not yet";
@@ -83,6 +84,13 @@ function judgeStart(instance: Instance, goal: Goal, level: WaitLevel): Verdict {
     case "failed":
       return (lastExit) => early(name, lastExit);
   }
+}
+
+/** What is down will not be there soon, and an answer is better than to wait for it. */
+function judgeWaiting(name: string, verdict: DependencyVerdict): Verdict {
+  const blocker = verdict.type === "wait" ? verdict.blockers.find(({ down }) => down) : undefined;
+  if (verdict.type === "go" || !blocker) return "not yet";
+  return () => dependencyDown(name, displayName((blocker.root ?? blocker).name), verdict.reason);
 }
 
 function early(name: string, exit: StoredExit | undefined): PmError {

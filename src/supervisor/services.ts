@@ -1,11 +1,14 @@
-import { parseName, serviceKey } from "../core/names.ts";
+import { parseName, serviceKey, serviceOf } from "../core/names.ts";
 import { fixedPorts, sharedPort } from "../core/ports.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import { definedElsewhere, limitReached, pathInUse, portInUse, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
+import { definedElsewhere, invalidFields, limitReached, pathInUse, portInUse, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { adoptRuns } from "./adopt-runs.ts";
 import { ChangeFeed } from "./change-feed.ts";
+import type { Departure } from "./departures.ts";
+import { Dependencies } from "./dependencies.ts";
 import { EventLog } from "./event-log.ts";
+import { type ExplanationView, explain } from "./explain.ts";
 import type { Host } from "./host.ts";
 import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
 import { hintPaths, instanceLogPaths, instanceLogSources, type LogBases, type LogHint, type LogSource } from "./log-paths.ts";
@@ -46,6 +49,7 @@ export interface DefinedService extends NewService {
 export class Services {
   readonly events: EventLog;
   readonly changes = new ChangeFeed();
+  readonly dependencies: Dependencies;
   readonly #parts: SupervisorParts;
   readonly #instanceParts: InstanceParts;
   readonly #byKey = new Map<string, SupervisedService>();
@@ -58,7 +62,8 @@ export class Services {
     const gate = new StartGate<Instance>((instance) => instance.dispatch({ type: "clear" }));
     const changed = (instance: Instance) => this.#instanceChanged(instance);
     const portsOfOthers = (key: string) => new Set(this.#others(key).flatMap(({ spec }) => fixedPorts(spec.process.port)));
-    this.#instanceParts = { ...parts, events: this.events, gate, changed, portsOfOthers };
+    this.dependencies = new Dependencies(this.#byKey);
+    this.#instanceParts = { ...parts, events: this.events, gate, dependencies: this.dependencies, changed, portsOfOthers };
   }
 
   /**
@@ -70,6 +75,7 @@ export class Services {
     if (this.#parts.storeLost) this.#recover();
     for (const service of defined) this.#define(service);
     this.#adopted = adoptRuns({ ...this.#parts, services: this.#byKey, events: this.events });
+    this.dependencies.open();
     for (const service of this.#byKey.values()) this.settle(service);
   }
 
@@ -138,6 +144,11 @@ export class Services {
     }
   }
 
+  /** Why it is as it is, from the service to where that begins. */
+  explain(name: string): ExplanationView[] {
+    return explain(this.get(name).key, (key) => this.#byKey.get(key));
+  }
+
   /** Newest first. */
   runs(name: string, limit: number): StoredRun[] {
     const service = this.get(name);
@@ -173,6 +184,8 @@ export class Services {
   checkSpec(wanted: NewService): void {
     this.#checkPaths(wanted);
     this.#checkPorts(wanted);
+    const violations = this.dependencies.findViolations(wanted.namespace, wanted.name, wanted.spec);
+    if (violations.length > 0) throw invalidFields(violations);
     if (!wanted.spec.autostart) return;
     const obstacle = this.#parts.host.findObstacle(wanted.spec.process);
     if (obstacle) throw spawnFailed(wanted.name, obstacle);
@@ -201,6 +214,7 @@ export class Services {
     for (const [service, stored] of next) {
       const before = service.generation;
       service.become(stored);
+      this.dependencies.specChanged(service);
       if (service.generation !== before) this.#tellUpdated(service);
     }
   }
@@ -211,6 +225,7 @@ export class Services {
     failpoint("delete.stored");
     service.close();
     this.#byKey.delete(service.key);
+    this.dependencies.forget(service);
     this.events.append({ type: "service_deleted", subject: service.key, message: `${service.shownName} was deleted` });
     this.changes.changed(service.key);
   }
@@ -218,11 +233,34 @@ export class Services {
   /** Makes the instances of a service be what they should be; decides anew each time, and so may be called at any time. */
   settle(service: SupervisedService): void {
     service.fit();
-    for (const instance of service.instances) {
-      if (!service.wants(instance.index)) instance.dispatch({ type: "stop" });
-      else if (instance.model.state.phase === "stopped") instance.dispatch({ type: "start" });
-    }
+    this.tell(
+      service.instances.filter(({ index }) => !service.wants(index)),
+      { type: "stop" },
+    );
+    this.tell(
+      service.instances.filter(({ index, model }) => service.wants(index) && model.state.phase === "stopped"),
+      { type: "start" },
+    );
+    for (const instance of service.instances) instance.reconsider();
     service.dropSpareInstances();
+    this.changed(service);
+  }
+
+  /** Tells instances to start or to end. What is to end goes after those that depend on it, and takes along those that cannot do without it. */
+  tell(instances: readonly Instance[], event: { readonly type: "start" } | Departure): void {
+    if (event.type !== "start") {
+      if (instances.length > 0) this.dependencies.depart(instances, event);
+      return;
+    }
+    for (const instance of instances) {
+      this.dependencies.cancelStop(instance);
+      instance.dispatch(event);
+    }
+  }
+
+  /** Something about it is different, for those who watch and those who depend on it. */
+  changed(service: SupervisedService): void {
+    this.dependencies.changed(service);
     this.changes.changed(service.key);
   }
 
@@ -233,6 +271,7 @@ export class Services {
       const { namespace, service: name, index, definition, generation } = order;
       const service = this.#byKey.get(serviceKey(namespace, name)) ?? this.create({ namespace, name, ...definition });
       service.recover({ ...definition, generation, instances: index + 1 });
+      this.dependencies.specChanged(service);
     }
   }
 
@@ -254,15 +293,15 @@ export class Services {
   #add(stored: StoredService): SupervisedService {
     const service = new SupervisedService(stored, this.#instanceParts, this.#parts);
     this.#byKey.set(service.key, service);
+    this.dependencies.specChanged(service);
     return service;
   }
 
   #instanceChanged(instance: Instance): void {
-    const key = instance.name.slice(0, instance.name.lastIndexOf("#"));
-    const service = this.#byKey.get(key);
+    const service = this.#byKey.get(serviceOf(instance.name));
     if (!service) return;
     if (instance.atRest) service.dropSpareInstances();
-    this.changes.changed(key);
+    this.changed(service);
   }
 
   /** A log file has one writer. */

@@ -17,6 +17,7 @@ export class StartGate<Who> {
 
   wait(who: Who): void {
     this.#waiting.add(who);
+    if (this.open) setImmediate(() => this.#admitNext());
   }
 
   enter(who: Who): void {

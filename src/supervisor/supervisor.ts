@@ -2,7 +2,17 @@ import { isDeepStrictEqual } from "node:util";
 import { displayName } from "../core/names.ts";
 import { rangeProblem } from "../core/ports.ts";
 import { commandArgv, type ServiceSpec } from "../core/spec.ts";
-import { generationMismatch, invalidFields, noReloadMethod, PmError, reloadFailed, shuttingDown, signalFailed, wrongState } from "../errors.ts";
+import {
+  generationMismatch,
+  hasDependents,
+  invalidFields,
+  noReloadMethod,
+  PmError,
+  reloadFailed,
+  shuttingDown,
+  signalFailed,
+  wrongState,
+} from "../errors.ts";
 import type { Host, LiveRun } from "./host.ts";
 import type { Instance } from "./instance.ts";
 import { type Goal, reachGoal, targetView, type Wait } from "./outcome.ts";
@@ -76,11 +86,15 @@ export class Supervisor {
     return service;
   }
 
+  /** Starts along what they cannot do without, if that is down. */
   async start(selector: Selector, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
     const targets = this.#select(selector);
-    this.#intend(targets, "running", "start");
+    const along = this.#downBelow(targets);
+    this.#intend([...along, ...targets], "running", "start");
     const unchanged = targets.filter((target) => wantedOf(target).every(({ ready }) => ready));
-    for (const target of targets) this.#dispatch(target, "start");
+    for (const target of this.services.dependencies.dependenciesFirst([...along, ...targets])) {
+      this.services.tell(wantedOf(target), { type: "start" });
+    }
     const started = await this.#outcomes(without(targets, unchanged), { verb: "start" }, wait, signal);
     return [...unchanged.map((target) => targetView(nameOf(target), instancesOf(target), { outcome: "unchanged" })), ...started];
   }
@@ -89,12 +103,8 @@ export class Supervisor {
     const targets = this.#select(selector);
     const unchanged = targets.filter((target) => instancesOf(target).every(({ atRest }) => atRest));
     this.#intend(targets, "stopped", "stop");
-    for (const target of targets) {
-      for (const instance of instancesOf(target)) {
-        instance.dispatch({ type: "stop", ...(how.graceMs !== undefined && { graceMs: how.graceMs }) });
-      }
-    }
-    const stopped = await this.#outcomes(without(targets, unchanged), { verb: "stop" }, withGrace(wait, targets, how.graceMs), signal);
+    this.services.tell(targets.flatMap(instancesOf), { type: "stop", ...(how.graceMs !== undefined && { graceMs: how.graceMs }) });
+    const stopped = await this.#outcomes(without(targets, unchanged), { verb: "stop" }, this.#withGrace(wait, targets, how.graceMs), signal);
     return [...unchanged.map((target) => targetView(nameOf(target), instancesOf(target), { outcome: "unchanged" })), ...stopped];
   }
 
@@ -103,7 +113,9 @@ export class Supervisor {
     const known = requestId === "" ? undefined : this.#requests.get(requestId);
     if (known !== undefined) return known;
     const targets = this.#select(selector);
-    this.#intend(targets, "running", "restart");
+    const along = this.#downBelow(targets);
+    this.#intend([...along, ...targets], "running", "restart");
+    for (const target of along) this.services.tell(wantedOf(target), { type: "start" });
     const results = this.#restartTargets(targets, wait, requestId === "" ? signal : never);
     if (requestId !== "") {
       this.#requests.set(requestId, results);
@@ -127,7 +139,7 @@ export class Supervisor {
     const fresh = service.instances.filter(({ model, index }) => model.state.phase === "stopped" && service.wants(index));
     this.services.settle(service);
     const goals = [
-      ...spare.map((instance) => this.#outcome(service, instance, { verb: "stop" }, withGrace(wait, [{ service }]), signal)),
+      ...spare.map((instance) => this.#outcome(service, instance, { verb: "stop" }, this.#withGrace(wait, [{ service }]), signal)),
       ...fresh.map((instance) => this.#outcome(service, instance, { verb: "start" }, wait, signal)),
     ];
     return { results: await Promise.all(goals), service: service.view() };
@@ -163,6 +175,7 @@ export class Supervisor {
   /** Forgets a service only when nothing of it is left. */
   async delete(selector: Selector, how: { graceMs?: number; validateOnly: boolean }, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
     const targets = this.#select(selector).map(({ service }) => ({ service }));
+    this.#checkDispensable(targets.map(({ service }) => service));
     if (how.validateOnly) return targets.map((target) => targetView(nameOf(target), instancesOf(target), { outcome: "accepted" }));
     const names = targets.map(({ service }) => service.key);
     if (names.length === 0) return [];
@@ -179,7 +192,7 @@ export class Supervisor {
   async stopAll(timeoutMs: number, signal: AbortSignal): Promise<TargetView[]> {
     this.#closing = true;
     const targets = this.services.sorted().map((service) => ({ service }));
-    for (const target of targets) this.#dispatch(target, "stop");
+    this.services.tell(targets.flatMap(instancesOf), { type: "stop" });
     const results = await this.#outcomes(targets, { verb: "stop" }, { level: "ready", timeoutMs }, signal);
     this.#closing = results.every(({ outcome }) => outcome !== "failed");
     return results;
@@ -194,6 +207,15 @@ export class Supervisor {
     if (this.#closing) throw shuttingDown();
   }
 
+  /** Nothing that stays may depend on what goes. */
+  #checkDispensable(going: readonly SupervisedService[]): void {
+    const keys = new Set(going.map(({ key }) => key));
+    for (const { key, shownName } of going) {
+      const staying = this.services.dependencies.dependentsOf(key).filter((other) => !keys.has(other));
+      if (staying.length > 0) throw hasDependents(shownName, staying.map(displayName));
+    }
+  }
+
   /** Stored, all of it, before anything is done. */
   #intend(targets: readonly Target[], desired: "running" | "stopped", verb: string): void {
     const change = (target: Target) => [target.service, desiredChange(target, desired)] as const;
@@ -204,21 +226,34 @@ export class Supervisor {
       const name = nameOf(target);
       const message = `${displayName(name)}: ${verb} was asked for`;
       this.services.events.append({ type: "intent_changed", subject: name, message, attributes: { verb } });
-      this.services.changes.changed(target.service.key);
+      this.services.changed(target.service);
     }
   }
 
-  #dispatch(target: Target, type: "start" | "stop" | "restart"): void {
-    for (const instance of type === "stop" ? instancesOf(target) : wantedOf(target)) instance.dispatch({ type });
+  /** What has to be started before these can start. */
+  #downBelow(targets: readonly Target[]): Target[] {
+    const selected = new Set(targets.map(({ service }) => service));
+    const down = this.services.dependencies.downBelow([...selected].map(({ key }) => key));
+    return down.filter((service) => !selected.has(service)).map((service) => ({ service }));
   }
 
   #restartTargets(targets: readonly Target[], wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
-    const waits = targets.map((target) => {
-      const goals = wantedOf(target).map((instance): [Instance, Goal] => [instance, { verb: "restart", oldRun: instance.run?.id }]);
-      this.#dispatch(target, "restart");
-      return this.#outcomeOf(target, goals, withGrace(wait, [target]), signal);
-    });
-    return Promise.all(waits);
+    const goalsOf = new Map(
+      targets.map((target) => [
+        target,
+        wantedOf(target).map((instance): [Instance, Goal] => [instance, { verb: "restart", oldRun: instance.run?.id }]),
+      ]),
+    );
+    this.services.tell(targets.flatMap(wantedOf), { type: "restart" });
+    return Promise.all([...goalsOf].map(([target, goals]) => this.#outcomeOf(target, goals, this.#withGrace(wait, [target]), signal)));
+  }
+
+  /** What has to stop may take its grace period, after those that stop before it have taken theirs, and then some, before the wait is over. */
+  #withGrace(wait: Wait, targets: readonly Target[], graceMs?: number): Wait {
+    if (wait.timeoutMs !== undefined) return wait;
+    const { dependencies } = this.services;
+    const graces = targets.map(({ service }) => (graceMs ?? service.spec.process.stop.graceMs) + dependencies.departureMs(service.key, graceMs));
+    return { ...wait, timeoutMs: 90_000 + Math.max(0, ...graces) };
   }
 
   #outcomes(targets: readonly Target[], goal: Goal, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
@@ -273,11 +308,4 @@ function send(run: LiveRun, name: string, signal: string, to: "main" | "group"):
 
 function without(targets: readonly Target[], others: readonly Target[]): Target[] {
   return targets.filter((target) => !others.includes(target));
-}
-
-/** What has to stop may take its grace period, and then some, before the wait is over. */
-function withGrace(wait: Wait, targets: readonly Target[], graceMs?: number): Wait {
-  if (wait.timeoutMs !== undefined) return wait;
-  const graces = targets.map(({ service }) => graceMs ?? service.spec.process.stop.graceMs);
-  return { ...wait, timeoutMs: 90_000 + Math.max(0, ...graces) };
 }

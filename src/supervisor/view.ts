@@ -49,6 +49,8 @@ export interface InstanceView {
   readonly run?: RunView;
   readonly lastExit?: StoredExit;
   readonly restarts: number;
+  /** Empty where there is nothing to say. */
+  readonly stateReason: string;
   readonly stateSince: number;
   readonly nextStartAt?: number;
   readonly conditions: readonly ConditionView[];

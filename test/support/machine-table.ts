@@ -13,6 +13,7 @@ import { transition } from "../../src/core/transition.ts";
 export const context: Context = {
   now: 1000,
   clear: true,
+  provided: true,
   random: 0.5,
   restart: defaults.restart,
   settleMs: 1000,
@@ -42,6 +43,7 @@ export const events: InstanceEvent[] = [
   { type: "stop" },
   { type: "restart" },
   { type: "clear" },
+  { type: "lost" },
   { type: "spawned" },
   { type: "orphaned" },
   { type: "unfit", cause: "unhealthy" },

@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pm/v1/service.proto.
  */
 export const file_pm_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("ChNwbS92MS9zZXJ2aWNlLnByb3RvEgVwbS52MSKdAgoHU2VydmljZRIMCgRuYW1lGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIgCgRzcGVjGAMgASgLMhIucG0udjEuU2VydmljZVNwZWMSIwoJb3ZlcnJpZGVzGAQgASgLMhAucG0udjEuT3ZlcnJpZGVzEiQKBnN0YXR1cxgFIAEoCzIULnBtLnYxLlNlcnZpY2VTdGF0dXMSEgoKZ2VuZXJhdGlvbhgGIAEoAxIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgJIAEoCSLoBAoLU2VydmljZVNwZWMSKwoHcHJvY2VzcxgBIAEoCzISLnBtLnYxLlByb2Nlc3NTcGVjQga6SAPIAQESIAoJaW5zdGFuY2VzGAIgASgNQgi6SAUqAxjoB0gAiAEBEhYKCWF1dG9zdGFydBgDIAEoCEgBiAEBEiUKB3Jlc3RhcnQYBCABKAsyFC5wbS52MS5SZXN0YXJ0UG9saWN5Eh8KBXN0YXJ0GAUgASgLMhAucG0udjEuU3RhcnRTcGVjEiEKBnJlbG9hZBgGIAEoCzIRLnBtLnYxLlJlbG9hZFNwZWMSZwoGbGFiZWxzGAcgAygLMh4ucG0udjEuU2VydmljZVNwZWMuTGFiZWxzRW50cnlCN7pINJoBMRBAIiZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOV8uLy1dezAsNjJ9JCoFcgMY/wESHQoLZGVzY3JpcHRpb24YCCABKAlCCLpIBXIDGOgHEiIKBmhlYWx0aBgUIAEoCzISLnBtLnYxLkhlYWx0aENoZWNrEiQKCGxpdmVuZXNzGBUgASgLMhIucG0udjEuSGVhbHRoQ2hlY2sSKAoMb25fdW5oZWFsdGh5GBYgASgLMhIucG0udjEuT25VbmhlYWx0aHkSLgoNcmVzdGFydF9hYm92ZRgXIAEoBEISukgPMg0YgICAgICA+gEogIBASAKIAQEaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIMCgpfaW5zdGFuY2VzQgwKCl9hdXRvc3RhcnRCEAoOX3Jlc3RhcnRfYWJvdmUioAQKDVJlc3RhcnRQb2xpY3kSKQoGcG9saWN5GAEgASgOMhkucG0udjEuUmVzdGFydFBvbGljeS5Nb2RlEjgKBWRlbGF5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABI8CgltYXhfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEiwKBmppdHRlchgEIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAIgBARI+CgtyZXNldF9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASIwoMbWF4X3Jlc3RhcnRzGAYgASgNQgi6SAUqAxiQTkgBiAEBEjkKBndpbmRvdxgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgPUkKgASLgoSc3VjY2Vzc19leGl0X2NvZGVzGAggAygFQhK6SA+SAQwQgAIiBxoFGP8BKAAiUgoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDwoLTU9ERV9BTFdBWVMQARITCg9NT0RFX09OX0ZBSUxVUkUQAhIOCgpNT0RFX05FVkVSEANCCQoHX2ppdHRlckIPCg1fbWF4X3Jlc3RhcnRzIoEBCglTdGFydFNwZWMSOAoGc2V0dGxlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHDIAEjoKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBSoAItYBCgpSZWxvYWRTcGVjEkQKBnNpZ25hbBgBIAEoCUI0ukgxci8yLV4kfF4oU0lHKT9bQS1aXVtBLVowLTkrLV17MSw5fSR8XlsxLTldWzAtOV0/JBIfCgdjb21tYW5kGAIgASgLMg4ucG0udjEuQ29tbWFuZDphukheGlwKEXJlbG9hZC5vbmVfbWV0aG9kEh1naXZlIGVpdGhlciBzaWduYWwgb3IgY29tbWFuZBooKHRoaXMuc2lnbmFsICE9ICcnKSAhPSBoYXModGhpcy5jb21tYW5kKSLFAQoJT3ZlcnJpZGVzEikKB2Rlc2lyZWQYASABKA4yGC5wbS52MS5PdmVycmlkZXMuRGVzaXJlZBIWCglpbnN0YW5jZXMYAiABKA1IAIgBARIZChFzdG9wcGVkX2luc3RhbmNlcxgDIAMoDSJMCgdEZXNpcmVkEhcKE0RFU0lSRURfVU5TUEVDSUZJRUQQABITCg9ERVNJUkVEX1JVTk5JTkcQARITCg9ERVNJUkVEX1NUT1BQRUQQAkIMCgpfaW5zdGFuY2VzItUBCg1TZXJ2aWNlU3RhdHVzEikKB2Rlc2lyZWQYASABKA4yGC5wbS52MS5PdmVycmlkZXMuRGVzaXJlZBIbCgVzdGF0ZRgCIAEoDjIMLnBtLnYxLlN0YXRlEhkKEWluc3RhbmNlc19kZXNpcmVkGAMgASgNEhcKD2luc3RhbmNlc19yZWFkeRgEIAEoDRIiCglpbnN0YW5jZXMYBSADKAsyDy5wbS52MS5JbnN0YW5jZRIkCgpjb25kaXRpb25zGAYgAygLMhAucG0udjEuQ29uZGl0aW9uIvsCCghJbnN0YW5jZRIMCgRuYW1lGAEgASgJEg0KBWluZGV4GAIgASgNEhsKBXN0YXRlGAMgASgOMgwucG0udjEuU3RhdGUSDQoFcmVhZHkYBCABKAgSFwoDcnVuGAUgASgLMgoucG0udjEuUnVuEiQKCWxhc3RfZXhpdBgGIAEoCzIRLnBtLnYxLkV4aXRSZWNvcmQSEAoIcmVzdGFydHMYByABKAQSLgoKc3RhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbmV4dF9zdGFydF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgpjb25kaXRpb25zGAogAygLMhAucG0udjEuQ29uZGl0aW9uEiMKBmhlYWx0aBgUIAEoCzITLnBtLnYxLkhlYWx0aFN0YXR1cxIlCghsaXZlbmVzcxgVIAEoCzITLnBtLnYxLkhlYWx0aFN0YXR1cyKGAgoJQ29uZGl0aW9uEiMKBHR5cGUYASABKA4yFS5wbS52MS5Db25kaXRpb24uVHlwZRIPCgdtZXNzYWdlGAIgASgJEikKBXNpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKXAQoEVHlwZRIUChBUWVBFX1VOU1BFQ0lGSUVEEAASEwoPVFlQRV9DUkFTSF9MT09QEAESEwoPVFlQRV9PT01fS0lMTEVEEAISFQoRVFlQRV9DT05GSUdfU1RBTEUQAxIQCgxUWVBFX0FET1BURUQQBBISCg5UWVBFX1NVUlZJVk9SUxAFEhIKDlRZUEVfU0hJTV9MT1NUEAZiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_pm_v1_common, file_pm_v1_health, file_pm_v1_process]);
+  fileDesc("ChNwbS92MS9zZXJ2aWNlLnByb3RvEgVwbS52MSKdAgoHU2VydmljZRIMCgRuYW1lGAEgASgJEhEKCW5hbWVzcGFjZRgCIAEoCRIgCgRzcGVjGAMgASgLMhIucG0udjEuU2VydmljZVNwZWMSIwoJb3ZlcnJpZGVzGAQgASgLMhAucG0udjEuT3ZlcnJpZGVzEiQKBnN0YXR1cxgFIAEoCzIULnBtLnYxLlNlcnZpY2VTdGF0dXMSEgoKZ2VuZXJhdGlvbhgGIAEoAxIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgJIAEoCSLXBgoLU2VydmljZVNwZWMSKwoHcHJvY2VzcxgBIAEoCzISLnBtLnYxLlByb2Nlc3NTcGVjQga6SAPIAQESIAoJaW5zdGFuY2VzGAIgASgNQgi6SAUqAxjoB0gAiAEBEhYKCWF1dG9zdGFydBgDIAEoCEgBiAEBEiUKB3Jlc3RhcnQYBCABKAsyFC5wbS52MS5SZXN0YXJ0UG9saWN5Eh8KBXN0YXJ0GAUgASgLMhAucG0udjEuU3RhcnRTcGVjEiEKBnJlbG9hZBgGIAEoCzIRLnBtLnYxLlJlbG9hZFNwZWMSZwoGbGFiZWxzGAcgAygLMh4ucG0udjEuU2VydmljZVNwZWMuTGFiZWxzRW50cnlCN7pINJoBMRBAIiZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOV8uLy1dezAsNjJ9JCoFcgMY/wESHQoLZGVzY3JpcHRpb24YCCABKAlCCLpIBXIDGOgHEiIKBmhlYWx0aBgLIAEoCzISLnBtLnYxLkhlYWx0aENoZWNrEiQKCGxpdmVuZXNzGAwgASgLMhIucG0udjEuSGVhbHRoQ2hlY2sSKAoMb25fdW5oZWFsdGh5GA0gASgLMhIucG0udjEuT25VbmhlYWx0aHkSLgoNcmVzdGFydF9hYm92ZRgOIAEoBEISukgPMg0YgICAgICA+gEogIBASAKIAQESZwoKZGVwZW5kc19vbhgJIAMoCzIhLnBtLnYxLlNlcnZpY2VTcGVjLkRlcGVuZHNPbkVudHJ5QjC6SC2aASoQgAIiJXIjMiFeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXXswLDYyfSQSPwoFYWZ0ZXIYCiADKAlCMLpILZIBKhCAAiIlciMyIV5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dezAsNjJ9JBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGkMKDkRlcGVuZHNPbkVudHJ5EgsKA2tleRgBIAEoCRIgCgV2YWx1ZRgCIAEoCzIRLnBtLnYxLkRlcGVuZGVuY3k6AjgBQgwKCl9pbnN0YW5jZXNCDAoKX2F1dG9zdGFydEIQCg5fcmVzdGFydF9hYm92ZSL1AgoKRGVwZW5kZW5jeRIuCgljb25kaXRpb24YASABKA4yGy5wbS52MS5EZXBlbmRlbmN5LkNvbmRpdGlvbhIpCgdvbl9sb3NzGAIgASgOMhgucG0udjEuRGVwZW5kZW5jeS5Pbkxvc3MSFQoIcmVxdWlyZWQYAyABKAhIAIgBASKJAQoJQ29uZGl0aW9uEhkKFUNPTkRJVElPTl9VTlNQRUNJRklFRBAAEhUKEUNPTkRJVElPTl9TVEFSVEVEEAESFQoRQ09ORElUSU9OX0hFQUxUSFkQAhIXChNDT05ESVRJT05fQ09NUExFVEVEEAMSGgoWQ09ORElUSU9OX0NPTVBMRVRFRF9PSxAEIlwKBk9uTG9zcxIXChNPTl9MT1NTX1VOU1BFQ0lGSUVEEAASEAoMT05fTE9TU19TVE9QEAESEwoPT05fTE9TU19SRVNUQVJUEAISEgoOT05fTE9TU19JR05PUkUQA0ILCglfcmVxdWlyZWQioAQKDVJlc3RhcnRQb2xpY3kSKQoGcG9saWN5GAEgASgOMhkucG0udjEuUmVzdGFydFBvbGljeS5Nb2RlEjgKBWRlbGF5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABI8CgltYXhfZGVsYXkYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEiwKBmppdHRlchgEIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAABIAIgBARI+CgtyZXNldF9hZnRlchgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgASIwoMbWF4X3Jlc3RhcnRzGAYgASgNQgi6SAUqAxiQTkgBiAEBEjkKBndpbmRvdxgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgPUkKgASLgoSc3VjY2Vzc19leGl0X2NvZGVzGAggAygFQhK6SA+SAQwQgAIiBxoFGP8BKAAiUgoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDwoLTU9ERV9BTFdBWVMQARITCg9NT0RFX09OX0ZBSUxVUkUQAhIOCgpNT0RFX05FVkVSEANCCQoHX2ppdHRlckIPCg1fbWF4X3Jlc3RhcnRzIoEBCglTdGFydFNwZWMSOAoGc2V0dGxlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHDIAEjoKB3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBSoAItYBCgpSZWxvYWRTcGVjEkQKBnNpZ25hbBgBIAEoCUI0ukgxci8yLV4kfF4oU0lHKT9bQS1aXVtBLVowLTkrLV17MSw5fSR8XlsxLTldWzAtOV0/JBIfCgdjb21tYW5kGAIgASgLMg4ucG0udjEuQ29tbWFuZDphukheGlwKEXJlbG9hZC5vbmVfbWV0aG9kEh1naXZlIGVpdGhlciBzaWduYWwgb3IgY29tbWFuZBooKHRoaXMuc2lnbmFsICE9ICcnKSAhPSBoYXModGhpcy5jb21tYW5kKSLFAQoJT3ZlcnJpZGVzEikKB2Rlc2lyZWQYASABKA4yGC5wbS52MS5PdmVycmlkZXMuRGVzaXJlZBIWCglpbnN0YW5jZXMYAiABKA1IAIgBARIZChFzdG9wcGVkX2luc3RhbmNlcxgDIAMoDSJMCgdEZXNpcmVkEhcKE0RFU0lSRURfVU5TUEVDSUZJRUQQABITCg9ERVNJUkVEX1JVTk5JTkcQARITCg9ERVNJUkVEX1NUT1BQRUQQAkIMCgpfaW5zdGFuY2VzItUBCg1TZXJ2aWNlU3RhdHVzEikKB2Rlc2lyZWQYASABKA4yGC5wbS52MS5PdmVycmlkZXMuRGVzaXJlZBIbCgVzdGF0ZRgCIAEoDjIMLnBtLnYxLlN0YXRlEhkKEWluc3RhbmNlc19kZXNpcmVkGAMgASgNEhcKD2luc3RhbmNlc19yZWFkeRgEIAEoDRIiCglpbnN0YW5jZXMYBSADKAsyDy5wbS52MS5JbnN0YW5jZRIkCgpjb25kaXRpb25zGAYgAygLMhAucG0udjEuQ29uZGl0aW9uIpEDCghJbnN0YW5jZRIMCgRuYW1lGAEgASgJEg0KBWluZGV4GAIgASgNEhsKBXN0YXRlGAMgASgOMgwucG0udjEuU3RhdGUSDQoFcmVhZHkYBCABKAgSFwoDcnVuGAUgASgLMgoucG0udjEuUnVuEiQKCWxhc3RfZXhpdBgGIAEoCzIRLnBtLnYxLkV4aXRSZWNvcmQSEAoIcmVzdGFydHMYByABKAQSLgoKc3RhdGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPbmV4dF9zdGFydF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgpjb25kaXRpb25zGAogAygLMhAucG0udjEuQ29uZGl0aW9uEiMKBmhlYWx0aBgMIAEoCzITLnBtLnYxLkhlYWx0aFN0YXR1cxIlCghsaXZlbmVzcxgNIAEoCzITLnBtLnYxLkhlYWx0aFN0YXR1cxIUCgxzdGF0ZV9yZWFzb24YCyABKAkihgIKCUNvbmRpdGlvbhIjCgR0eXBlGAEgASgOMhUucG0udjEuQ29uZGl0aW9uLlR5cGUSDwoHbWVzc2FnZRgCIAEoCRIpCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilwEKBFR5cGUSFAoQVFlQRV9VTlNQRUNJRklFRBAAEhMKD1RZUEVfQ1JBU0hfTE9PUBABEhMKD1RZUEVfT09NX0tJTExFRBACEhUKEVRZUEVfQ09ORklHX1NUQUxFEAMSEAoMVFlQRV9BRE9QVEVEEAQSEgoOVFlQRV9TVVJWSVZPUlMQBRISCg5UWVBFX1NISU1fTE9TVBAGYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_pm_v1_common, file_pm_v1_health, file_pm_v1_process]);
 
 /**
  * Service is a named program to keep running: what was asked for, what operators said at run time, and what is.
@@ -163,21 +163,21 @@ export type ServiceSpec = Message<"pm.v1.ServiceSpec"> & {
   /**
    * Says when an instance is ready: not before this passes, and not while it fails. Without `liveness` it says too when an instance is unhealthy.
    *
-   * @generated from field: pm.v1.HealthCheck health = 20;
+   * @generated from field: pm.v1.HealthCheck health = 11;
    */
   health?: HealthCheck | undefined;
 
   /**
    * Says when an instance is unhealthy, where that is another question than whether it is ready.
    *
-   * @generated from field: pm.v1.HealthCheck liveness = 21;
+   * @generated from field: pm.v1.HealthCheck liveness = 12;
    */
   liveness?: HealthCheck | undefined;
 
   /**
    * What is done when an instance is unhealthy.
    *
-   * @generated from field: pm.v1.OnUnhealthy on_unhealthy = 22;
+   * @generated from field: pm.v1.OnUnhealthy on_unhealthy = 13;
    */
   onUnhealthy?: OnUnhealthy | undefined;
 
@@ -185,9 +185,23 @@ export type ServiceSpec = Message<"pm.v1.ServiceSpec"> & {
    * An instance whose processes together use more memory than this, in bytes, is restarted, by the restart policy. They are measured every 5
    * seconds: by their cgroup where the memory controller is on, else as the sum of their resident sets.
    *
-   * @generated from field: optional uint64 restart_above = 23;
+   * @generated from field: optional uint64 restart_above = 14;
    */
   restartAbove?: bigint | undefined;
+
+  /**
+   * What it waits for before it starts, by the names of services of its namespace. A stop of it stops first those that depend on it.
+   *
+   * @generated from field: map<string, pm.v1.Dependency> depends_on = 9;
+   */
+  dependsOn: { [key: string]: Dependency };
+
+  /**
+   * Services of its namespace that it starts after and stops before, where they start or stop too; for nothing else it needs them.
+   *
+   * @generated from field: repeated string after = 10;
+   */
+  after: string[];
 };
 
 /**
@@ -196,6 +210,145 @@ export type ServiceSpec = Message<"pm.v1.ServiceSpec"> & {
  */
 export const ServiceSpecSchema: GenMessage<ServiceSpec> = /*@__PURE__*/
   messageDesc(file_pm_v1_service, 1);
+
+/**
+ * Dependency is what a service needs of another.
+ *
+ * @generated from message pm.v1.Dependency
+ */
+export type Dependency = Message<"pm.v1.Dependency"> & {
+  /**
+   * How far the other has to be before this one starts.
+   *
+   * @generated from field: pm.v1.Dependency.Condition condition = 1;
+   */
+  condition: Dependency_Condition;
+
+  /**
+   * What becomes of this one when the other is lost.
+   *
+   * @generated from field: pm.v1.Dependency.OnLoss on_loss = 2;
+   */
+  onLoss: Dependency_OnLoss;
+
+  /**
+   * It cannot do without; true when absent. One that is not required is waited for only while it is on its way, is not started along, and need
+   * not exist.
+   *
+   * @generated from field: optional bool required = 3;
+   */
+  required?: boolean | undefined;
+};
+
+/**
+ * Describes the message pm.v1.Dependency.
+ * Use `create(DependencySchema)` to create a new message.
+ */
+export const DependencySchema: GenMessage<Dependency> = /*@__PURE__*/
+  messageDesc(file_pm_v1_service, 2);
+
+/**
+ * Condition is how far the other has to be.
+ *
+ * @generated from enum pm.v1.Dependency.Condition
+ */
+export const Dependency_Condition = {
+  /**
+   * The same as HEALTHY.
+   *
+   * @generated from enum value: CONDITION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Its processes exist.
+   *
+   * @generated from enum value: CONDITION_STARTED = 1;
+   */
+  STARTED: 1,
+
+  /**
+   * It is ready: its readiness check passes or, without one, it is running.
+   *
+   * @generated from enum value: CONDITION_HEALTHY = 2;
+   */
+  HEALTHY: 2,
+
+  /**
+   * It has run to its end, well or badly, and its restart policy leaves it at that.
+   *
+   * @generated from enum value: CONDITION_COMPLETED = 3;
+   */
+  COMPLETED: 3,
+
+  /**
+   * The same, and well.
+   *
+   * @generated from enum value: CONDITION_COMPLETED_OK = 4;
+   */
+  COMPLETED_OK: 4,
+} as const;
+
+/**
+ * Condition is how far the other has to be.
+ *
+ * @generated from enum pm.v1.Dependency.Condition
+ */
+export type Dependency_Condition = (typeof Dependency_Condition)[keyof typeof Dependency_Condition] | UnknownEnum;
+
+/**
+ * Describes the enum pm.v1.Dependency.Condition.
+ */
+export const Dependency_ConditionSchema: GenEnum<Dependency_Condition> = /*@__PURE__*/
+  enumDesc(file_pm_v1_service, 2, 0);
+
+/**
+ * OnLoss is what becomes of the service when no instance of the other is up any more. What has completed cannot be lost.
+ *
+ * @generated from enum pm.v1.Dependency.OnLoss
+ */
+export const Dependency_OnLoss = {
+  /**
+   * The same as STOP, or as IGNORE for one that is not required.
+   *
+   * @generated from enum value: ON_LOSS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It is stopped, after those that depend on it, and starts again by itself when the other is as it should be.
+   *
+   * @generated from enum value: ON_LOSS_STOP = 1;
+   */
+  STOP: 1,
+
+  /**
+   * It runs on, and is restarted when the other is as it should be again.
+   *
+   * @generated from enum value: ON_LOSS_RESTART = 2;
+   */
+  RESTART: 2,
+
+  /**
+   * It runs on.
+   *
+   * @generated from enum value: ON_LOSS_IGNORE = 3;
+   */
+  IGNORE: 3,
+} as const;
+
+/**
+ * OnLoss is what becomes of the service when no instance of the other is up any more. What has completed cannot be lost.
+ *
+ * @generated from enum pm.v1.Dependency.OnLoss
+ */
+export type Dependency_OnLoss = (typeof Dependency_OnLoss)[keyof typeof Dependency_OnLoss] | UnknownEnum;
+
+/**
+ * Describes the enum pm.v1.Dependency.OnLoss.
+ */
+export const Dependency_OnLossSchema: GenEnum<Dependency_OnLoss> = /*@__PURE__*/
+  enumDesc(file_pm_v1_service, 2, 1);
 
 /**
  * RestartPolicy says when to start an instance again after it ended by itself.
@@ -265,7 +418,7 @@ export type RestartPolicy = Message<"pm.v1.RestartPolicy"> & {
  * Use `create(RestartPolicySchema)` to create a new message.
  */
 export const RestartPolicySchema: GenMessage<RestartPolicy> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 2);
+  messageDesc(file_pm_v1_service, 3);
 
 /**
  * Mode is which ends count.
@@ -313,7 +466,7 @@ export type RestartPolicy_Mode = (typeof RestartPolicy_Mode)[keyof typeof Restar
  * Describes the enum pm.v1.RestartPolicy.Mode.
  */
 export const RestartPolicy_ModeSchema: GenEnum<RestartPolicy_Mode> = /*@__PURE__*/
-  enumDesc(file_pm_v1_service, 2, 0);
+  enumDesc(file_pm_v1_service, 3, 0);
 
 /**
  * StartSpec says when a process counts as running.
@@ -341,7 +494,7 @@ export type StartSpec = Message<"pm.v1.StartSpec"> & {
  * Use `create(StartSpecSchema)` to create a new message.
  */
 export const StartSpecSchema: GenMessage<StartSpec> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 3);
+  messageDesc(file_pm_v1_service, 4);
 
 /**
  * ReloadSpec says how a service re-reads its own configuration. Without one, reload is refused: a signal that is not caught would end it.
@@ -369,7 +522,7 @@ export type ReloadSpec = Message<"pm.v1.ReloadSpec"> & {
  * Use `create(ReloadSpecSchema)` to create a new message.
  */
 export const ReloadSpecSchema: GenMessage<ReloadSpec> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 4);
+  messageDesc(file_pm_v1_service, 5);
 
 /**
  * Overrides is what operators said at run time. It survives a restart of pmd and never changes the spec.
@@ -404,7 +557,7 @@ export type Overrides = Message<"pm.v1.Overrides"> & {
  * Use `create(OverridesSchema)` to create a new message.
  */
 export const OverridesSchema: GenMessage<Overrides> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 5);
+  messageDesc(file_pm_v1_service, 6);
 
 /**
  * Desired is an operator's last word.
@@ -445,7 +598,7 @@ export type Overrides_Desired = (typeof Overrides_Desired)[keyof typeof Override
  * Describes the enum pm.v1.Overrides.Desired.
  */
 export const Overrides_DesiredSchema: GenEnum<Overrides_Desired> = /*@__PURE__*/
-  enumDesc(file_pm_v1_service, 5, 0);
+  enumDesc(file_pm_v1_service, 6, 0);
 
 /**
  * ServiceStatus is what is.
@@ -501,7 +654,7 @@ export type ServiceStatus = Message<"pm.v1.ServiceStatus"> & {
  * Use `create(ServiceStatusSchema)` to create a new message.
  */
 export const ServiceStatusSchema: GenMessage<ServiceStatus> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 6);
+  messageDesc(file_pm_v1_service, 7);
 
 /**
  * Instance is one slot of a service.
@@ -582,16 +735,23 @@ export type Instance = Message<"pm.v1.Instance"> & {
   /**
    * What its health check says.
    *
-   * @generated from field: pm.v1.HealthStatus health = 20;
+   * @generated from field: pm.v1.HealthStatus health = 12;
    */
   health?: HealthStatus | undefined;
 
   /**
    * What its liveness check says; absent when it has none.
    *
-   * @generated from field: pm.v1.HealthStatus liveness = 21;
+   * @generated from field: pm.v1.HealthStatus liveness = 13;
    */
   liveness?: HealthStatus | undefined;
+
+  /**
+   * Why it is in this state, where there is something to say: what it waits for (WAITING), why it gave up (FAILED).
+   *
+   * @generated from field: string state_reason = 11;
+   */
+  stateReason: string;
 };
 
 /**
@@ -599,7 +759,7 @@ export type Instance = Message<"pm.v1.Instance"> & {
  * Use `create(InstanceSchema)` to create a new message.
  */
 export const InstanceSchema: GenMessage<Instance> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 7);
+  messageDesc(file_pm_v1_service, 8);
 
 /**
  * Condition is a fact beside the state.
@@ -634,7 +794,7 @@ export type Condition = Message<"pm.v1.Condition"> & {
  * Use `create(ConditionSchema)` to create a new message.
  */
 export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
-  messageDesc(file_pm_v1_service, 8);
+  messageDesc(file_pm_v1_service, 9);
 
 /**
  * Type is which fact.
@@ -703,5 +863,5 @@ export type Condition_Type = (typeof Condition_Type)[keyof typeof Condition_Type
  * Describes the enum pm.v1.Condition.Type.
  */
 export const Condition_TypeSchema: GenEnum<Condition_Type> = /*@__PURE__*/
-  enumDesc(file_pm_v1_service, 8, 0);
+  enumDesc(file_pm_v1_service, 9, 0);
 

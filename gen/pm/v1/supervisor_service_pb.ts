@@ -5,11 +5,11 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import type { Duration } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
-import type { Selector, TargetResult, Wait } from "./common_pb.ts";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Selector, State, TargetResult, Wait } from "./common_pb.ts";
 import { file_pm_v1_common } from "./common_pb.ts";
-import type { Run } from "./process_pb.ts";
+import type { ExitRecord, Run } from "./process_pb.ts";
 import { file_pm_v1_process } from "./process_pb.ts";
 import type { Service, ServiceSpec } from "./service_pb.ts";
 import { file_pm_v1_service } from "./service_pb.ts";
@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pm/v1/supervisor_service.proto.
  */
 export const file_pm_v1_supervisor_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5wbS92MS9zdXBlcnZpc29yX3NlcnZpY2UucHJvdG8SBXBtLnYxIjgKE0xpc3RTZXJ2aWNlc1JlcXVlc3QSIQoIc2VsZWN0b3IYASABKAsyDy5wbS52MS5TZWxlY3RvciI4ChRMaXN0U2VydmljZXNSZXNwb25zZRIgCghzZXJ2aWNlcxgBIAMoCzIOLnBtLnYxLlNlcnZpY2UiaAoRR2V0U2VydmljZVJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARiAARIdCgtydW5faGlzdG9yeRgCIAEoDUIIukgFKgMY6AcSGgoScmV2ZWFsX2Vudmlyb25tZW50GAMgASgIIk8KEkdldFNlcnZpY2VSZXNwb25zZRIfCgdzZXJ2aWNlGAEgASgLMg4ucG0udjEuU2VydmljZRIYCgRydW5zGAIgAygLMgoucG0udjEuUnVuIuoBChRDcmVhdGVTZXJ2aWNlUmVxdWVzdBI2CgRuYW1lGAEgASgJQii6SCVyIzIhXltBLVphLXowLTldW0EtWmEtejAtOV8uLV17MCw2Mn0kEj4KCW5hbWVzcGFjZRgCIAEoCUIrukgociYyJF4kfF5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dezAsNjJ9JBIoCgRzcGVjGAMgASgLMhIucG0udjEuU2VydmljZVNwZWNCBrpIA8gBARIVCg12YWxpZGF0ZV9vbmx5GAQgASgIEhkKBHdhaXQYBSABKAsyCy5wbS52MS5XYWl0Il4KFUNyZWF0ZVNlcnZpY2VSZXNwb25zZRIfCgdzZXJ2aWNlGAEgASgLMg4ucG0udjEuU2VydmljZRIkCgdyZXN1bHRzGAIgAygLMhMucG0udjEuVGFyZ2V0UmVzdWx0IskBChRVcGRhdGVTZXJ2aWNlUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIABEigKBHNwZWMYAiABKAsyEi5wbS52MS5TZXJ2aWNlU3BlY0IGukgDyAEBEiQKE2V4cGVjdGVkX2dlbmVyYXRpb24YAyABKANCB7pIBCICKAASFQoNbGVhdmVfcnVubmluZxgEIAEoCBIVCg12YWxpZGF0ZV9vbmx5GAUgASgIEhkKBHdhaXQYBiABKAsyCy5wbS52MS5XYWl0Il4KFVVwZGF0ZVNlcnZpY2VSZXNwb25zZRIfCgdzZXJ2aWNlGAEgASgLMg4ucG0udjEuU2VydmljZRIkCgdyZXN1bHRzGAIgAygLMhMucG0udjEuVGFyZ2V0UmVzdWx0IsIBChVEZWxldGVTZXJ2aWNlc1JlcXVlc3QSKQoIc2VsZWN0b3IYASABKAsyDy5wbS52MS5TZWxlY3RvckIGukgDyAEBEhIKCnB1cmdlX2xvZ3MYAiABKAgSFQoNdmFsaWRhdGVfb25seRgDIAEoCBIZCgR3YWl0GAQgASgLMgsucG0udjEuV2FpdBI4CgVncmFjZRgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgQIgKMFMgAiPgoWRGVsZXRlU2VydmljZXNSZXNwb25zZRIkCgdyZXN1bHRzGAEgAygLMhMucG0udjEuVGFyZ2V0UmVzdWx0IlwKFFN0YXJ0U2VydmljZXNSZXF1ZXN0EikKCHNlbGVjdG9yGAEgASgLMg8ucG0udjEuU2VsZWN0b3JCBrpIA8gBARIZCgR3YWl0GAIgASgLMgsucG0udjEuV2FpdCI9ChVTdGFydFNlcnZpY2VzUmVzcG9uc2USJAoHcmVzdWx0cxgBIAMoCzITLnBtLnYxLlRhcmdldFJlc3VsdCKVAQoTU3RvcFNlcnZpY2VzUmVxdWVzdBIpCghzZWxlY3RvchgBIAEoCzIPLnBtLnYxLlNlbGVjdG9yQga6SAPIAQESOAoFZ3JhY2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAEhkKBHdhaXQYAyABKAsyCy5wbS52MS5XYWl0IjwKFFN0b3BTZXJ2aWNlc1Jlc3BvbnNlEiQKB3Jlc3VsdHMYASADKAsyEy5wbS52MS5UYXJnZXRSZXN1bHQifAoWUmVzdGFydFNlcnZpY2VzUmVxdWVzdBIpCghzZWxlY3RvchgBIAEoCzIPLnBtLnYxLlNlbGVjdG9yQga6SAPIAQESHAoKcmVxdWVzdF9pZBgCIAEoCUIIukgFcgMYgAESGQoEd2FpdBgDIAEoCzILLnBtLnYxLldhaXQiPwoXUmVzdGFydFNlcnZpY2VzUmVzcG9uc2USJAoHcmVzdWx0cxgBIAMoCzITLnBtLnYxLlRhcmdldFJlc3VsdCJCChVSZWxvYWRTZXJ2aWNlc1JlcXVlc3QSKQoIc2VsZWN0b3IYASABKAsyDy5wbS52MS5TZWxlY3RvckIGukgDyAEBIj4KFlJlbG9hZFNlcnZpY2VzUmVzcG9uc2USJAoHcmVzdWx0cxgBIAMoCzITLnBtLnYxLlRhcmdldFJlc3VsdCKUAQoVU2lnbmFsU2VydmljZXNSZXF1ZXN0EikKCHNlbGVjdG9yGAEgASgLMg8ucG0udjEuU2VsZWN0b3JCBrpIA8gBARJBCgZzaWduYWwYAiABKAlCMbpILnIsMipeKFNJRyk/W0EtWl1bQS1aMC05Ky1dezEsOX0kfF5bMS05XVswLTldPyQSDQoFZ3JvdXAYAyABKAgiPgoWU2lnbmFsU2VydmljZXNSZXNwb25zZRIkCgdyZXN1bHRzGAEgAygLMhMucG0udjEuVGFyZ2V0UmVzdWx0InoKE1NjYWxlU2VydmljZVJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARiAARIgCglpbnN0YW5jZXMYAiABKA1CCLpIBSoDGOgHSACIAQESGQoEd2FpdBgDIAEoCzILLnBtLnYxLldhaXRCDAoKX2luc3RhbmNlcyJdChRTY2FsZVNlcnZpY2VSZXNwb25zZRIfCgdzZXJ2aWNlGAEgASgLMg4ucG0udjEuU2VydmljZRIkCgdyZXN1bHRzGAIgAygLMhMucG0udjEuVGFyZ2V0UmVzdWx0IjEKDFdhdGNoUmVxdWVzdBIhCghzZWxlY3RvchgBIAEoCzIPLnBtLnYxLlNlbGVjdG9yItsBCg1XYXRjaFJlc3BvbnNlEikKBXBoYXNlGAEgASgOMhoucG0udjEuV2F0Y2hSZXNwb25zZS5QaGFzZRIgCghzZXJ2aWNlcxgCIAMoCzIOLnBtLnYxLlNlcnZpY2USDwoHcmVtb3ZlZBgDIAMoCSJsCgVQaGFzZRIVChFQSEFTRV9VTlNQRUNJRklFRBAAEhIKDlBIQVNFX1NOQVBTSE9UEAESEAoMUEhBU0VfU1lOQ0VEEAISEQoNUEhBU0VfQ0hBTkdFUxADEhMKD1BIQVNFX0hFQVJUQkVBVBAEMq0HChFTdXBlcnZpc29yU2VydmljZRJMCgxMaXN0U2VydmljZXMSGi5wbS52MS5MaXN0U2VydmljZXNSZXF1ZXN0GhsucG0udjEuTGlzdFNlcnZpY2VzUmVzcG9uc2UiA5ACARJGCgpHZXRTZXJ2aWNlEhgucG0udjEuR2V0U2VydmljZVJlcXVlc3QaGS5wbS52MS5HZXRTZXJ2aWNlUmVzcG9uc2UiA5ACARJKCg1DcmVhdGVTZXJ2aWNlEhsucG0udjEuQ3JlYXRlU2VydmljZVJlcXVlc3QaHC5wbS52MS5DcmVhdGVTZXJ2aWNlUmVzcG9uc2USSgoNVXBkYXRlU2VydmljZRIbLnBtLnYxLlVwZGF0ZVNlcnZpY2VSZXF1ZXN0GhwucG0udjEuVXBkYXRlU2VydmljZVJlc3BvbnNlElIKDkRlbGV0ZVNlcnZpY2VzEhwucG0udjEuRGVsZXRlU2VydmljZXNSZXF1ZXN0Gh0ucG0udjEuRGVsZXRlU2VydmljZXNSZXNwb25zZSIDkAICEk8KDVN0YXJ0U2VydmljZXMSGy5wbS52MS5TdGFydFNlcnZpY2VzUmVxdWVzdBocLnBtLnYxLlN0YXJ0U2VydmljZXNSZXNwb25zZSIDkAICEkwKDFN0b3BTZXJ2aWNlcxIaLnBtLnYxLlN0b3BTZXJ2aWNlc1JlcXVlc3QaGy5wbS52MS5TdG9wU2VydmljZXNSZXNwb25zZSIDkAICElAKD1Jlc3RhcnRTZXJ2aWNlcxIdLnBtLnYxLlJlc3RhcnRTZXJ2aWNlc1JlcXVlc3QaHi5wbS52MS5SZXN0YXJ0U2VydmljZXNSZXNwb25zZRJNCg5SZWxvYWRTZXJ2aWNlcxIcLnBtLnYxLlJlbG9hZFNlcnZpY2VzUmVxdWVzdBodLnBtLnYxLlJlbG9hZFNlcnZpY2VzUmVzcG9uc2USTQoOU2lnbmFsU2VydmljZXMSHC5wbS52MS5TaWduYWxTZXJ2aWNlc1JlcXVlc3QaHS5wbS52MS5TaWduYWxTZXJ2aWNlc1Jlc3BvbnNlEkwKDFNjYWxlU2VydmljZRIaLnBtLnYxLlNjYWxlU2VydmljZVJlcXVlc3QaGy5wbS52MS5TY2FsZVNlcnZpY2VSZXNwb25zZSIDkAICEjkKBVdhdGNoEhMucG0udjEuV2F0Y2hSZXF1ZXN0GhQucG0udjEuV2F0Y2hSZXNwb25zZSIDkAIBMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_pm_v1_common, file_pm_v1_process, file_pm_v1_service]);
+  fileDesc("Ch5wbS92MS9zdXBlcnZpc29yX3NlcnZpY2UucHJvdG8SBXBtLnYxIjgKE0xpc3RTZXJ2aWNlc1JlcXVlc3QSIQoIc2VsZWN0b3IYASABKAsyDy5wbS52MS5TZWxlY3RvciI4ChRMaXN0U2VydmljZXNSZXNwb25zZRIgCghzZXJ2aWNlcxgBIAMoCzIOLnBtLnYxLlNlcnZpY2UiaAoRR2V0U2VydmljZVJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARiAARIdCgtydW5faGlzdG9yeRgCIAEoDUIIukgFKgMY6AcSGgoScmV2ZWFsX2Vudmlyb25tZW50GAMgASgIIk8KEkdldFNlcnZpY2VSZXNwb25zZRIfCgdzZXJ2aWNlGAEgASgLMg4ucG0udjEuU2VydmljZRIYCgRydW5zGAIgAygLMgoucG0udjEuUnVuIjEKFUV4cGxhaW5TZXJ2aWNlUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGIABIjsKFkV4cGxhaW5TZXJ2aWNlUmVzcG9uc2USIQoFY2hhaW4YASADKAsyEi5wbS52MS5FeHBsYW5hdGlvbiKlAQoLRXhwbGFuYXRpb24SDAoEbmFtZRgBIAEoCRIbCgVzdGF0ZRgCIAEoDjIMLnBtLnYxLlN0YXRlEhAKCHNlbnRlbmNlGAMgASgJEiQKCWxhc3RfZXhpdBgEIAEoCzIRLnBtLnYxLkV4aXRSZWNvcmQSMwoPbmV4dF9zdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLqAQoUQ3JlYXRlU2VydmljZVJlcXVlc3QSNgoEbmFtZRgBIAEoCUIoukglciMyIV5bQS1aYS16MC05XVtBLVphLXowLTlfLi1dezAsNjJ9JBI+CgluYW1lc3BhY2UYAiABKAlCK7pIKHImMiReJHxeW0EtWmEtejAtOV1bQS1aYS16MC05Xy4tXXswLDYyfSQSKAoEc3BlYxgDIAEoCzISLnBtLnYxLlNlcnZpY2VTcGVjQga6SAPIAQESFQoNdmFsaWRhdGVfb25seRgEIAEoCBIZCgR3YWl0GAUgASgLMgsucG0udjEuV2FpdCJeChVDcmVhdGVTZXJ2aWNlUmVzcG9uc2USHwoHc2VydmljZRgBIAEoCzIOLnBtLnYxLlNlcnZpY2USJAoHcmVzdWx0cxgCIAMoCzITLnBtLnYxLlRhcmdldFJlc3VsdCLJAQoUVXBkYXRlU2VydmljZVJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARiAARIoCgRzcGVjGAIgASgLMhIucG0udjEuU2VydmljZVNwZWNCBrpIA8gBARIkChNleHBlY3RlZF9nZW5lcmF0aW9uGAMgASgDQge6SAQiAigAEhUKDWxlYXZlX3J1bm5pbmcYBCABKAgSFQoNdmFsaWRhdGVfb25seRgFIAEoCBIZCgR3YWl0GAYgASgLMgsucG0udjEuV2FpdCJeChVVcGRhdGVTZXJ2aWNlUmVzcG9uc2USHwoHc2VydmljZRgBIAEoCzIOLnBtLnYxLlNlcnZpY2USJAoHcmVzdWx0cxgCIAMoCzITLnBtLnYxLlRhcmdldFJlc3VsdCLCAQoVRGVsZXRlU2VydmljZXNSZXF1ZXN0EikKCHNlbGVjdG9yGAEgASgLMg8ucG0udjEuU2VsZWN0b3JCBrpIA8gBARISCgpwdXJnZV9sb2dzGAIgASgIEhUKDXZhbGlkYXRlX29ubHkYAyABKAgSGQoEd2FpdBgEIAEoCzILLnBtLnYxLldhaXQSOAoFZ3JhY2UYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCIECICjBTIAIj4KFkRlbGV0ZVNlcnZpY2VzUmVzcG9uc2USJAoHcmVzdWx0cxgBIAMoCzITLnBtLnYxLlRhcmdldFJlc3VsdCJcChRTdGFydFNlcnZpY2VzUmVxdWVzdBIpCghzZWxlY3RvchgBIAEoCzIPLnBtLnYxLlNlbGVjdG9yQga6SAPIAQESGQoEd2FpdBgCIAEoCzILLnBtLnYxLldhaXQiPQoVU3RhcnRTZXJ2aWNlc1Jlc3BvbnNlEiQKB3Jlc3VsdHMYASADKAsyEy5wbS52MS5UYXJnZXRSZXN1bHQilQEKE1N0b3BTZXJ2aWNlc1JlcXVlc3QSKQoIc2VsZWN0b3IYASABKAsyDy5wbS52MS5TZWxlY3RvckIGukgDyAEBEjgKBWdyYWNlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyABIZCgR3YWl0GAMgASgLMgsucG0udjEuV2FpdCI8ChRTdG9wU2VydmljZXNSZXNwb25zZRIkCgdyZXN1bHRzGAEgAygLMhMucG0udjEuVGFyZ2V0UmVzdWx0InwKFlJlc3RhcnRTZXJ2aWNlc1JlcXVlc3QSKQoIc2VsZWN0b3IYASABKAsyDy5wbS52MS5TZWxlY3RvckIGukgDyAEBEhwKCnJlcXVlc3RfaWQYAiABKAlCCLpIBXIDGIABEhkKBHdhaXQYAyABKAsyCy5wbS52MS5XYWl0Ij8KF1Jlc3RhcnRTZXJ2aWNlc1Jlc3BvbnNlEiQKB3Jlc3VsdHMYASADKAsyEy5wbS52MS5UYXJnZXRSZXN1bHQiQgoVUmVsb2FkU2VydmljZXNSZXF1ZXN0EikKCHNlbGVjdG9yGAEgASgLMg8ucG0udjEuU2VsZWN0b3JCBrpIA8gBASI+ChZSZWxvYWRTZXJ2aWNlc1Jlc3BvbnNlEiQKB3Jlc3VsdHMYASADKAsyEy5wbS52MS5UYXJnZXRSZXN1bHQilAEKFVNpZ25hbFNlcnZpY2VzUmVxdWVzdBIpCghzZWxlY3RvchgBIAEoCzIPLnBtLnYxLlNlbGVjdG9yQga6SAPIAQESQQoGc2lnbmFsGAIgASgJQjG6SC5yLDIqXihTSUcpP1tBLVpdW0EtWjAtOSstXXsxLDl9JHxeWzEtOV1bMC05XT8kEg0KBWdyb3VwGAMgASgIIj4KFlNpZ25hbFNlcnZpY2VzUmVzcG9uc2USJAoHcmVzdWx0cxgBIAMoCzITLnBtLnYxLlRhcmdldFJlc3VsdCJ6ChNTY2FsZVNlcnZpY2VSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEYgAESIAoJaW5zdGFuY2VzGAIgASgNQgi6SAUqAxjoB0gAiAEBEhkKBHdhaXQYAyABKAsyCy5wbS52MS5XYWl0QgwKCl9pbnN0YW5jZXMiXQoUU2NhbGVTZXJ2aWNlUmVzcG9uc2USHwoHc2VydmljZRgBIAEoCzIOLnBtLnYxLlNlcnZpY2USJAoHcmVzdWx0cxgCIAMoCzITLnBtLnYxLlRhcmdldFJlc3VsdCIxCgxXYXRjaFJlcXVlc3QSIQoIc2VsZWN0b3IYASABKAsyDy5wbS52MS5TZWxlY3RvciLbAQoNV2F0Y2hSZXNwb25zZRIpCgVwaGFzZRgBIAEoDjIaLnBtLnYxLldhdGNoUmVzcG9uc2UuUGhhc2USIAoIc2VydmljZXMYAiADKAsyDi5wbS52MS5TZXJ2aWNlEg8KB3JlbW92ZWQYAyADKAkibAoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABISCg5QSEFTRV9TTkFQU0hPVBABEhAKDFBIQVNFX1NZTkNFRBACEhEKDVBIQVNFX0NIQU5HRVMQAxITCg9QSEFTRV9IRUFSVEJFQVQQBDKBCAoRU3VwZXJ2aXNvclNlcnZpY2USTAoMTGlzdFNlcnZpY2VzEhoucG0udjEuTGlzdFNlcnZpY2VzUmVxdWVzdBobLnBtLnYxLkxpc3RTZXJ2aWNlc1Jlc3BvbnNlIgOQAgESRgoKR2V0U2VydmljZRIYLnBtLnYxLkdldFNlcnZpY2VSZXF1ZXN0GhkucG0udjEuR2V0U2VydmljZVJlc3BvbnNlIgOQAgESUgoORXhwbGFpblNlcnZpY2USHC5wbS52MS5FeHBsYWluU2VydmljZVJlcXVlc3QaHS5wbS52MS5FeHBsYWluU2VydmljZVJlc3BvbnNlIgOQAgESSgoNQ3JlYXRlU2VydmljZRIbLnBtLnYxLkNyZWF0ZVNlcnZpY2VSZXF1ZXN0GhwucG0udjEuQ3JlYXRlU2VydmljZVJlc3BvbnNlEkoKDVVwZGF0ZVNlcnZpY2USGy5wbS52MS5VcGRhdGVTZXJ2aWNlUmVxdWVzdBocLnBtLnYxLlVwZGF0ZVNlcnZpY2VSZXNwb25zZRJSCg5EZWxldGVTZXJ2aWNlcxIcLnBtLnYxLkRlbGV0ZVNlcnZpY2VzUmVxdWVzdBodLnBtLnYxLkRlbGV0ZVNlcnZpY2VzUmVzcG9uc2UiA5ACAhJPCg1TdGFydFNlcnZpY2VzEhsucG0udjEuU3RhcnRTZXJ2aWNlc1JlcXVlc3QaHC5wbS52MS5TdGFydFNlcnZpY2VzUmVzcG9uc2UiA5ACAhJMCgxTdG9wU2VydmljZXMSGi5wbS52MS5TdG9wU2VydmljZXNSZXF1ZXN0GhsucG0udjEuU3RvcFNlcnZpY2VzUmVzcG9uc2UiA5ACAhJQCg9SZXN0YXJ0U2VydmljZXMSHS5wbS52MS5SZXN0YXJ0U2VydmljZXNSZXF1ZXN0Gh4ucG0udjEuUmVzdGFydFNlcnZpY2VzUmVzcG9uc2USTQoOUmVsb2FkU2VydmljZXMSHC5wbS52MS5SZWxvYWRTZXJ2aWNlc1JlcXVlc3QaHS5wbS52MS5SZWxvYWRTZXJ2aWNlc1Jlc3BvbnNlEk0KDlNpZ25hbFNlcnZpY2VzEhwucG0udjEuU2lnbmFsU2VydmljZXNSZXF1ZXN0Gh0ucG0udjEuU2lnbmFsU2VydmljZXNSZXNwb25zZRJMCgxTY2FsZVNlcnZpY2USGi5wbS52MS5TY2FsZVNlcnZpY2VSZXF1ZXN0GhsucG0udjEuU2NhbGVTZXJ2aWNlUmVzcG9uc2UiA5ACAhI5CgVXYXRjaBITLnBtLnYxLldhdGNoUmVxdWVzdBoULnBtLnYxLldhdGNoUmVzcG9uc2UiA5ACATABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_pm_v1_common, file_pm_v1_process, file_pm_v1_service]);
 
 /**
  * ListServicesRequest asks for services.
@@ -127,6 +127,97 @@ export const GetServiceResponseSchema: GenMessage<GetServiceResponse> = /*@__PUR
   messageDesc(file_pm_v1_supervisor_service, 3);
 
 /**
+ * ExplainServiceRequest asks why a service is as it is.
+ *
+ * @generated from message pm.v1.ExplainServiceRequest
+ */
+export type ExplainServiceRequest = Message<"pm.v1.ExplainServiceRequest"> & {
+  /**
+   * Its name: `web` or `prod/web`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message pm.v1.ExplainServiceRequest.
+ * Use `create(ExplainServiceRequestSchema)` to create a new message.
+ */
+export const ExplainServiceRequestSchema: GenMessage<ExplainServiceRequest> = /*@__PURE__*/
+  messageDesc(file_pm_v1_supervisor_service, 4);
+
+/**
+ * ExplainServiceResponse is the chain of causes.
+ *
+ * @generated from message pm.v1.ExplainServiceResponse
+ */
+export type ExplainServiceResponse = Message<"pm.v1.ExplainServiceResponse"> & {
+  /**
+   * The service, then what it waits for, then what that waits for, and so on; each once.
+   *
+   * @generated from field: repeated pm.v1.Explanation chain = 1;
+   */
+  chain: Explanation[];
+};
+
+/**
+ * Describes the message pm.v1.ExplainServiceResponse.
+ * Use `create(ExplainServiceResponseSchema)` to create a new message.
+ */
+export const ExplainServiceResponseSchema: GenMessage<ExplainServiceResponse> = /*@__PURE__*/
+  messageDesc(file_pm_v1_supervisor_service, 5);
+
+/**
+ * Explanation is what is to be said of one service.
+ *
+ * @generated from message pm.v1.Explanation
+ */
+export type Explanation = Message<"pm.v1.Explanation"> & {
+  /**
+   * Its full name: `default/web`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its state; not given where there is no such service.
+   *
+   * @generated from field: pm.v1.State state = 2;
+   */
+  state: State;
+
+  /**
+   * Why it is in this state, in a sentence for people.
+   *
+   * @generated from field: string sentence = 3;
+   */
+  sentence: string;
+
+  /**
+   * How its last run ended, with what that said last.
+   *
+   * @generated from field: pm.v1.ExitRecord last_exit = 4;
+   */
+  lastExit?: ExitRecord | undefined;
+
+  /**
+   * When it will be started again (BACKOFF).
+   *
+   * @generated from field: google.protobuf.Timestamp next_start_time = 5;
+   */
+  nextStartTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message pm.v1.Explanation.
+ * Use `create(ExplanationSchema)` to create a new message.
+ */
+export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
+  messageDesc(file_pm_v1_supervisor_service, 6);
+
+/**
  * CreateServiceRequest makes a service.
  *
  * @generated from message pm.v1.CreateServiceRequest
@@ -173,7 +264,7 @@ export type CreateServiceRequest = Message<"pm.v1.CreateServiceRequest"> & {
  * Use `create(CreateServiceRequestSchema)` to create a new message.
  */
 export const CreateServiceRequestSchema: GenMessage<CreateServiceRequest> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 4);
+  messageDesc(file_pm_v1_supervisor_service, 7);
 
 /**
  * CreateServiceResponse is what was made.
@@ -201,7 +292,7 @@ export type CreateServiceResponse = Message<"pm.v1.CreateServiceResponse"> & {
  * Use `create(CreateServiceResponseSchema)` to create a new message.
  */
 export const CreateServiceResponseSchema: GenMessage<CreateServiceResponse> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 5);
+  messageDesc(file_pm_v1_supervisor_service, 8);
 
 /**
  * UpdateServiceRequest replaces the spec of a service.
@@ -257,7 +348,7 @@ export type UpdateServiceRequest = Message<"pm.v1.UpdateServiceRequest"> & {
  * Use `create(UpdateServiceRequestSchema)` to create a new message.
  */
 export const UpdateServiceRequestSchema: GenMessage<UpdateServiceRequest> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 6);
+  messageDesc(file_pm_v1_supervisor_service, 9);
 
 /**
  * UpdateServiceResponse is the service as it is now.
@@ -285,7 +376,7 @@ export type UpdateServiceResponse = Message<"pm.v1.UpdateServiceResponse"> & {
  * Use `create(UpdateServiceResponseSchema)` to create a new message.
  */
 export const UpdateServiceResponseSchema: GenMessage<UpdateServiceResponse> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 7);
+  messageDesc(file_pm_v1_supervisor_service, 10);
 
 /**
  * DeleteServicesRequest removes services.
@@ -334,7 +425,7 @@ export type DeleteServicesRequest = Message<"pm.v1.DeleteServicesRequest"> & {
  * Use `create(DeleteServicesRequestSchema)` to create a new message.
  */
 export const DeleteServicesRequestSchema: GenMessage<DeleteServicesRequest> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 8);
+  messageDesc(file_pm_v1_supervisor_service, 11);
 
 /**
  * DeleteServicesResponse is what became of them.
@@ -355,7 +446,7 @@ export type DeleteServicesResponse = Message<"pm.v1.DeleteServicesResponse"> & {
  * Use `create(DeleteServicesResponseSchema)` to create a new message.
  */
 export const DeleteServicesResponseSchema: GenMessage<DeleteServicesResponse> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 9);
+  messageDesc(file_pm_v1_supervisor_service, 12);
 
 /**
  * StartServicesRequest starts services.
@@ -383,7 +474,7 @@ export type StartServicesRequest = Message<"pm.v1.StartServicesRequest"> & {
  * Use `create(StartServicesRequestSchema)` to create a new message.
  */
 export const StartServicesRequestSchema: GenMessage<StartServicesRequest> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 10);
+  messageDesc(file_pm_v1_supervisor_service, 13);
 
 /**
  * StartServicesResponse is what became of them.
@@ -404,7 +495,7 @@ export type StartServicesResponse = Message<"pm.v1.StartServicesResponse"> & {
  * Use `create(StartServicesResponseSchema)` to create a new message.
  */
 export const StartServicesResponseSchema: GenMessage<StartServicesResponse> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 11);
+  messageDesc(file_pm_v1_supervisor_service, 14);
 
 /**
  * StopServicesRequest stops services.
@@ -439,7 +530,7 @@ export type StopServicesRequest = Message<"pm.v1.StopServicesRequest"> & {
  * Use `create(StopServicesRequestSchema)` to create a new message.
  */
 export const StopServicesRequestSchema: GenMessage<StopServicesRequest> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 12);
+  messageDesc(file_pm_v1_supervisor_service, 15);
 
 /**
  * StopServicesResponse is what became of them.
@@ -460,7 +551,7 @@ export type StopServicesResponse = Message<"pm.v1.StopServicesResponse"> & {
  * Use `create(StopServicesResponseSchema)` to create a new message.
  */
 export const StopServicesResponseSchema: GenMessage<StopServicesResponse> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 13);
+  messageDesc(file_pm_v1_supervisor_service, 16);
 
 /**
  * RestartServicesRequest restarts services.
@@ -495,7 +586,7 @@ export type RestartServicesRequest = Message<"pm.v1.RestartServicesRequest"> & {
  * Use `create(RestartServicesRequestSchema)` to create a new message.
  */
 export const RestartServicesRequestSchema: GenMessage<RestartServicesRequest> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 14);
+  messageDesc(file_pm_v1_supervisor_service, 17);
 
 /**
  * RestartServicesResponse is what became of them.
@@ -516,7 +607,7 @@ export type RestartServicesResponse = Message<"pm.v1.RestartServicesResponse"> &
  * Use `create(RestartServicesResponseSchema)` to create a new message.
  */
 export const RestartServicesResponseSchema: GenMessage<RestartServicesResponse> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 15);
+  messageDesc(file_pm_v1_supervisor_service, 18);
 
 /**
  * ReloadServicesRequest makes services re-read their configuration.
@@ -537,7 +628,7 @@ export type ReloadServicesRequest = Message<"pm.v1.ReloadServicesRequest"> & {
  * Use `create(ReloadServicesRequestSchema)` to create a new message.
  */
 export const ReloadServicesRequestSchema: GenMessage<ReloadServicesRequest> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 16);
+  messageDesc(file_pm_v1_supervisor_service, 19);
 
 /**
  * ReloadServicesResponse is what became of them.
@@ -558,7 +649,7 @@ export type ReloadServicesResponse = Message<"pm.v1.ReloadServicesResponse"> & {
  * Use `create(ReloadServicesResponseSchema)` to create a new message.
  */
 export const ReloadServicesResponseSchema: GenMessage<ReloadServicesResponse> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 17);
+  messageDesc(file_pm_v1_supervisor_service, 20);
 
 /**
  * SignalServicesRequest sends a signal.
@@ -593,7 +684,7 @@ export type SignalServicesRequest = Message<"pm.v1.SignalServicesRequest"> & {
  * Use `create(SignalServicesRequestSchema)` to create a new message.
  */
 export const SignalServicesRequestSchema: GenMessage<SignalServicesRequest> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 18);
+  messageDesc(file_pm_v1_supervisor_service, 21);
 
 /**
  * SignalServicesResponse is what became of it.
@@ -614,7 +705,7 @@ export type SignalServicesResponse = Message<"pm.v1.SignalServicesResponse"> & {
  * Use `create(SignalServicesResponseSchema)` to create a new message.
  */
 export const SignalServicesResponseSchema: GenMessage<SignalServicesResponse> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 19);
+  messageDesc(file_pm_v1_supervisor_service, 22);
 
 /**
  * ScaleServiceRequest sets the number of instances.
@@ -649,7 +740,7 @@ export type ScaleServiceRequest = Message<"pm.v1.ScaleServiceRequest"> & {
  * Use `create(ScaleServiceRequestSchema)` to create a new message.
  */
 export const ScaleServiceRequestSchema: GenMessage<ScaleServiceRequest> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 20);
+  messageDesc(file_pm_v1_supervisor_service, 23);
 
 /**
  * ScaleServiceResponse is what became of it.
@@ -677,7 +768,7 @@ export type ScaleServiceResponse = Message<"pm.v1.ScaleServiceResponse"> & {
  * Use `create(ScaleServiceResponseSchema)` to create a new message.
  */
 export const ScaleServiceResponseSchema: GenMessage<ScaleServiceResponse> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 21);
+  messageDesc(file_pm_v1_supervisor_service, 24);
 
 /**
  * WatchRequest asks for services and their changes.
@@ -698,7 +789,7 @@ export type WatchRequest = Message<"pm.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 22);
+  messageDesc(file_pm_v1_supervisor_service, 25);
 
 /**
  * WatchResponse is a batch of states.
@@ -733,7 +824,7 @@ export type WatchResponse = Message<"pm.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_pm_v1_supervisor_service, 23);
+  messageDesc(file_pm_v1_supervisor_service, 26);
 
 /**
  * Phase is what the batch means.
@@ -788,7 +879,7 @@ export type WatchResponse_Phase = (typeof WatchResponse_Phase)[keyof typeof Watc
  * Describes the enum pm.v1.WatchResponse.Phase.
  */
 export const WatchResponse_PhaseSchema: GenEnum<WatchResponse_Phase> = /*@__PURE__*/
-  enumDesc(file_pm_v1_supervisor_service, 23, 0);
+  enumDesc(file_pm_v1_supervisor_service, 26, 0);
 
 /**
  * SupervisorService keeps services: what they are, what they do, and the verbs that change it. Verbs take a selector, answer per target, and
@@ -818,6 +909,16 @@ export const SupervisorService: GenService<{
     output: typeof GetServiceResponseSchema;
   },
   /**
+   * Says why a service is as it is: a chain of causes, from the service to where it begins.
+   *
+   * @generated from rpc pm.v1.SupervisorService.ExplainService
+   */
+  explainService: {
+    methodKind: "unary";
+    input: typeof ExplainServiceRequestSchema;
+    output: typeof ExplainServiceResponseSchema;
+  },
+  /**
    * Makes a service, and starts it unless its autostart is false.
    *
    * @generated from rpc pm.v1.SupervisorService.CreateService
@@ -838,7 +939,8 @@ export const SupervisorService: GenService<{
     output: typeof UpdateServiceResponseSchema;
   },
   /**
-   * Stops services, proves that nothing is left of them, and forgets them. Their log files stay unless purged.
+   * Stops services, proves that nothing is left of them, and forgets them. Their log files stay unless purged. What others that stay depend on
+   * is refused with HAS_DEPENDENTS.
    *
    * @generated from rpc pm.v1.SupervisorService.DeleteServices
    */
@@ -848,7 +950,8 @@ export const SupervisorService: GenService<{
     output: typeof DeleteServicesResponseSchema;
   },
   /**
-   * Starts services or single instances, and re-arms those that had given up.
+   * Starts services or single instances, and re-arms those that had given up. What they cannot do without is started along, if it is down, also
+   * when it was stopped on purpose. What waits for something that is down fails with DEPENDENCY_DOWN; it starts by itself when that is ready.
    *
    * @generated from rpc pm.v1.SupervisorService.StartServices
    */
@@ -858,7 +961,8 @@ export const SupervisorService: GenService<{
     output: typeof StartServicesResponseSchema;
   },
   /**
-   * Stops services or single instances: asks, waits for the grace period, kills, and proves that nothing is left.
+   * Stops services or single instances: asks, waits for the grace period, kills, and proves that nothing is left. Those that depend on them with
+   * on_loss STOP are stopped first, and wait until the service is started again; what is stopped together ends in reverse order.
    *
    * @generated from rpc pm.v1.SupervisorService.StopServices
    */

@@ -1,7 +1,12 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { LogRotation_Compression as Compression, LogRotation_Interval as Interval, LogSpec_OnFull as OnFull } from "../../../gen/pm/v1/process_pb.ts";
-import { RestartPolicy_Mode as Mode, ServiceSpecSchema } from "../../../gen/pm/v1/service_pb.ts";
+import {
+  Dependency_Condition as DependencyCondition,
+  RestartPolicy_Mode as Mode,
+  Dependency_OnLoss as OnLoss,
+  ServiceSpecSchema,
+} from "../../../gen/pm/v1/service_pb.ts";
 import { maskedValue } from "../../../src/api/convert-command.ts";
 import { fromSpec, type SpecContext, toSpec } from "../../../src/api/convert-spec.ts";
 import { defaults } from "../../../src/core/spec.ts";
@@ -48,6 +53,12 @@ const everything: SpecInit = {
   reload: { signal: "1" },
   labels: { tier: "web" },
   description: "what it does",
+  dependsOn: {
+    db: {},
+    cache: { required: false },
+    migrate: { condition: DependencyCondition.COMPLETED_OK, onLoss: OnLoss.RESTART, required: true },
+  },
+  after: ["proxy"],
 };
 
 const resolve = (init: SpecInit, context?: SpecContext) => toSpec(create(ServiceSpecSchema, init), context);
@@ -79,6 +90,17 @@ describe("a spec on its way in", () => {
       start: { settleMs: 0, timeoutMs: 5000 },
       restart: { mode: "on-failure", delayMs: 0, maxDelayMs: 2000, jitter: 0, resetAfterMs: 3000, maxRestarts: 0, windowMs: 4000 },
       process: { stop: { graceMs: 1500 }, environment: { vars: { EMPTY: "" } } },
+    });
+  });
+
+  test("depends on what is healthy, cannot do without it, and stops when it is lost, unless told otherwise", () => {
+    expect(resolve(everything)).toMatchObject({
+      dependsOn: {
+        db: { condition: "healthy", onLoss: "stop", required: true },
+        cache: { condition: "healthy", onLoss: "ignore", required: false },
+        migrate: { condition: "completed_ok", onLoss: "restart", required: true },
+      },
+      after: ["proxy"],
     });
   });
 

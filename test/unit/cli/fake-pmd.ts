@@ -21,6 +21,7 @@ import {
   type ServiceSpecSchema,
 } from "../../../gen/pm/v1/service_pb.ts";
 import {
+  type ExplanationSchema,
   WatchResponse_Phase as Phase,
   SupervisorService,
   type WatchRequest,
@@ -60,6 +61,8 @@ export class FakePmd {
   /** The cursor at which it is away when lines are read. */
   awayAt: string | undefined;
   readonly events: Event[] = [];
+  /** Why any service is as it is. */
+  chain: MessageInitShape<typeof ExplanationSchema>[] = [];
   readonly usages: InstanceUsage[] = [];
   info: MessageInitShape<typeof GetInfoResponseSchema> & { $typeName?: never } = {
     version: "0.1.0",
@@ -79,6 +82,7 @@ export class FakePmd {
       listServices: (request) =>
         this.#take("listServices", request, () => ({ services: this.#select(request.selector).map(({ service }) => service) })),
       getService: (request) => this.#take("getService", request, () => ({ service: this.get(request.name) })),
+      explainService: (request) => this.#take("explainService", request, () => ({ chain: this.chain })),
       createService: (request) =>
         this.#take("createService", request, () => {
           const fullName = `${request.namespace || "default"}/${request.name}`;

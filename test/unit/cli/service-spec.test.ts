@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Program, resolveProgram } from "../../../cli/program-path.ts";
 import { type SpecOptions, serviceSpec } from "../../../cli/service-spec.ts";
-import { RestartPolicy_Mode as RestartMode } from "../../../gen/pm/v1/service_pb.ts";
+import { Dependency_Condition as Condition, RestartPolicy_Mode as RestartMode } from "../../../gen/pm/v1/service_pb.ts";
 
 let cwd = "";
 let searchPath = "";
@@ -31,6 +31,16 @@ function file(name: string, text: string, mode = 0o644): void {
 function resolved(word: string, args: string[] = []): string[] {
   return resolveProgram("web", { type: "program", word, args }, { cwd, searchPath }).map((part) => part.replace(cwd, "CWD"));
 }
+
+describe("--depends-on", () => {
+  const specOf = (dependsOn: string[]) =>
+    serviceSpec("web", { type: "shell", line: "x", args: [] }, { autostart: true, dependsOn } as SpecOptions, { cwd, env: {} }).dependsOn;
+
+  test("names a service, or a service and how far it has to be", () => {
+    expect(specOf(["db", "job:completed-ok"])).toEqual({ db: {}, job: { condition: Condition.COMPLETED_OK } });
+    expect(() => specOf(["db:up"])).toThrow('"up" is no condition: say one of started, healthy, completed, completed-ok');
+  });
+});
 
 describe("a program", () => {
   test.each([

@@ -261,6 +261,57 @@ describe("what is wrong is told with its line and column:", () => {
   });
 });
 
+describe("dependencies of a file", () => {
+  const dependenciesOf = async (text: string) => {
+    const { services } = await read(`version: 1\nservices:\n  db: {command: x}\n  cache: {command: x}\n  api: {command: x, ${text}}\n`);
+    return services.find(({ name }) => name === "api")?.spec;
+  };
+  const db = { condition: "healthy", onLoss: "stop", required: true };
+
+  test.for([
+    ["a name", "depends_on: db", { db }],
+    ["a list of names", "depends_on: [db, cache]", { db, cache: db }],
+    ["a condition by name", "depends_on: {db: started}", { db: { ...db, condition: "started" } }],
+    ["nothing beside a name", "dependsOn: {db: }", { db }],
+    [
+      "all in words",
+      "depends_on: {db: {condition: completed-ok, on_loss: restart, required: true}}",
+      { db: { condition: "completed_ok", onLoss: "restart", required: true } },
+    ],
+    ["one that is not required", "depends_on: {db: {required: false}}", { db: { condition: "healthy", onLoss: "ignore", required: false } }],
+    ["one that is not required and not there", "depends_on: {nobody: {required: false}}", { nobody: { required: false } }],
+  ] as [string, string, object][])("may be said as %s", async ([, text, expected]) => {
+    expect((await dependenciesOf(text))?.dependsOn).toMatchObject(expected);
+  });
+
+  test("that are for the order alone are a name or a list of names", async () => {
+    expect((await dependenciesOf("after: db"))?.after).toEqual(["db"]);
+    expect((await dependenciesOf("after: [db, cache]"))?.after).toEqual(["db", "cache"]);
+  });
+
+  test("on names that nobody has, and such that go round, are told all at once and with their places", async () => {
+    const problems = await problemsOf(
+      read(`version: 1
+services:
+  a: {command: x, depends_on: [b]}
+  b: {command: x, depends_on: {c: healthy}}
+  c:
+    command: x
+    after: [a, nobody]
+  d: {command: x, depends_on: [d, bb, {e: started}]}
+  f: {command: x, depends_on: [f, bb]}
+`),
+    );
+    expect(problems).toEqual([
+      "3:32 services.a.depends_on.b: goes round: a → b → c → a; none of them could start",
+      '7:16 services.c.after[1]: no service is named "nobody"',
+      "8:31 services.d.depends_on: is a list, and should be a mapping",
+      "9:32 services.f.depends_on.f: goes round: f → f; none of them could start",
+      '9:35 services.f.depends_on.bb: no service is named "bb"; did you mean b?',
+    ]);
+  });
+});
+
 describe("a text that would take the process down is refused in good time:", () => {
   const nested = (open: string, count: number) => open.repeat(count);
   const stairs = Array.from({ length: 1100 }, (_, level) => `${" ".repeat(level)}a:\n`).join("");

@@ -5,18 +5,18 @@ import { proveMs, transition } from "../../../src/core/transition.ts";
 import { context, exit, machineTable, modelIn, states } from "../../support/machine-table.ts";
 
 const expectedTable = `
-                  start           stop               restart             clear           spawned         orphaned               unfit                 gone            timeout
-stopped           starting+spawn  .                  starting+spawn      .               .               .                      .                     .               .
-waiting           .               stopped            .                   starting+spawn  .               .                      .                     .               .
-starting          .               stopping/stop+ask  stopping/start+ask  .               starting/alive  stopping/recover+kill  stopping/recover+ask  backoff         stopping/recover+kill
-starting/alive    .               stopping/stop+ask  stopping/start+ask  .               .               stopping/recover+kill  stopping/recover+ask  backoff         running
-running           .               stopping/stop+ask  stopping/start+ask  .               .               stopping/recover+kill  stopping/recover+ask  backoff         .
-stopping/stop     stopping/start  .                  stopping/start      .               .               stopping/stop+ask      .                     stopped         stopping/stop+kill
-stopping/start    .               stopping/stop      .                   .               .               stopping/start+ask     .                     starting+spawn  stopping/start+kill
-stopping/recover  stopping/start  stopping/stop      stopping/start      .               .               stopping/recover+ask   .                     backoff         stopping/recover+kill
-backoff           starting+spawn  stopped            starting+spawn      .               .               .                      .                     .               starting+spawn
-exited            starting+spawn  .                  starting+spawn      .               .               .                      .                     .               .
-failed            starting+spawn  .                  starting+spawn      .               .               .                      .                     .               .`;
+                  start           stop               restart             clear           lost                spawned         orphaned               unfit                 gone            timeout
+stopped           starting+spawn  .                  starting+spawn      .               .                   .               .                      .                     .               .
+waiting           .               stopped            .                   starting+spawn  .                   .               .                      .                     .               .
+starting          .               stopping/stop+ask  stopping/start+ask  .               stopping/start+ask  starting/alive  stopping/recover+kill  stopping/recover+ask  backoff         stopping/recover+kill
+starting/alive    .               stopping/stop+ask  stopping/start+ask  .               stopping/start+ask  .               stopping/recover+kill  stopping/recover+ask  backoff         running
+running           .               stopping/stop+ask  stopping/start+ask  .               stopping/start+ask  .               stopping/recover+kill  stopping/recover+ask  backoff         .
+stopping/stop     stopping/start  .                  stopping/start      .               .                   .               stopping/stop+ask      .                     stopped         stopping/stop+kill
+stopping/start    .               stopping/stop      .                   .               .                   .               stopping/start+ask     .                     starting+spawn  stopping/start+kill
+stopping/recover  stopping/start  stopping/stop      stopping/start      .               .                   .               stopping/recover+ask   .                     backoff         stopping/recover+kill
+backoff           starting+spawn  stopped            starting+spawn      .               .                   .               .                      .                     .               starting+spawn
+exited            starting+spawn  .                  starting+spawn      .               .                   .               .                      .                     .               .
+failed            starting+spawn  .                  starting+spawn      .               .                   .               .                      .                     .               .`;
 
 describe("the machine", () => {
   it("is this table", () => {
@@ -28,6 +28,32 @@ describe("the machine", () => {
       const [next, effects] = transition(modelIn(stateOf(name)), { type: "start" }, { ...context, clear: false });
       expect([next.state.phase, effects]).toEqual(["waiting", []]);
     }
+  });
+
+  it("goes on from waiting only when it may start", () => {
+    const waiting = modelIn({ phase: "waiting" });
+    expect(transition(waiting, { type: "clear" }, { ...context, clear: false })).toEqual([waiting, []]);
+  });
+
+  it("ends for the loss of a dependency, with that as the cause, and waits until it may start", () => {
+    const worn: InstanceModel = { ...modelIn({ phase: "running" }), failures: 3, restarts: 3, ends: [1] };
+    const [ending, effects] = transition(worn, { type: "lost", graceMs: 3000 }, context);
+    expect(ending).toMatchObject({ state: { phase: "stopping", next: "start", cause: "dependency", deadline: context.now + 3000 } });
+    expect(effects).toEqual([{ type: "ask" }]);
+    const [waiting] = transition(ending, { type: "gone", exit }, { ...context, clear: false, provided: false });
+    expect(waiting).toEqual({ ...worn, state: { phase: "waiting" } });
+    const hurried = transition(ending, { type: "lost", graceMs: 10 }, context)[0];
+    expect(hurried.state).toMatchObject({ next: "start", deadline: context.now + 10 });
+  });
+
+  it("does not count an end without what it depends on, and waits where it would be started again", () => {
+    const running = { ...modelIn({ phase: "running" }), failures: 1, ends: [1] };
+    const restart = { ...context.restart, maxRestarts: 1 };
+    const [waiting, effects] = transition(running, { type: "gone", exit }, { ...context, restart, clear: false, provided: false });
+    expect([waiting, effects]).toEqual([{ ...running, state: { phase: "waiting" } }, []]);
+    const once = { ...restart, mode: "never" as const };
+    const [failed] = transition(running, { type: "gone", exit }, { ...context, restart: once, clear: false, provided: false });
+    expect(failed.state.phase).toBe("failed");
   });
 
   it("gives the first kill a deadline to be proven, and kills again until it is", () => {
@@ -100,7 +126,7 @@ describe("the machine", () => {
 
 describe("in any order of events", () => {
   // A model of the world: a run is alive from the spawn until its end, and only such events come as the world can send.
-  const action = fc.constantFrom("start", "stop", "restart", "clear", "spawned", "orphaned", "unfit", "gone", "timeout");
+  const action = fc.constantFrom("start", "stop", "restart", "clear", "lost", "spawned", "orphaned", "unfit", "gone", "timeout");
 
   it("there are never two runs, nothing that ends by itself lacks a deadline, and the phase agrees with whether something is alive", () => {
     fc.assert(

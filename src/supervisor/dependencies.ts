@@ -1,0 +1,228 @@
+import {
+  canBeLost,
+  type DependencyFacts,
+  dependenciesFirst,
+  type Edge,
+  edgesOf,
+  findGraphFaults,
+  type Graph,
+  go,
+  leavingWith,
+  mayStart,
+  reversed,
+  type Standing,
+  standingOf,
+  startedAlong,
+  type Verdict,
+} from "../core/dependencies.ts";
+import { serviceKey, serviceOf } from "../core/names.ts";
+import type { ServiceSpec } from "../core/spec.ts";
+import type { Violation } from "../errors.ts";
+import { type Departure, Departures } from "./departures.ts";
+import type { Instance } from "./instance.ts";
+import type { SupervisedService } from "./supervised-service.ts";
+
+/** Which services need which, by their full names, and what follows when one of them changes. */
+export class Dependencies {
+  readonly #services: ReadonlyMap<string, SupervisedService>;
+  readonly #departures = new Departures((instance) => this.#dependentInstances(serviceOf(instance.name)));
+  /** Services of which an instance was up when they were looked at last. */
+  readonly #up = new Set<string>();
+  /** Of services that need any. */
+  readonly #needs = new Map<string, readonly Edge[]>();
+  #reversed: Graph | undefined;
+
+  constructor(services: ReadonlyMap<string, SupervisedService>) {
+    this.#services = services;
+  }
+
+  /** What runs without what it needs, because that ended while no pmd was there, ends too. */
+  open(): void {
+    for (const service of this.#services.values()) if (isUp(service)) this.#up.add(service.key);
+    for (const { key } of this.#services.values()) if (!this.#up.has(key)) this.#lose(key);
+  }
+
+  /** A service has come, or says something else. */
+  specChanged({ key, namespace, spec }: Pick<SupervisedService, "key" | "namespace" | "spec">): void {
+    const edges = edgesIn(namespace, spec);
+    if (edges.length === 0 && !this.#needs.delete(key)) return;
+    if (edges.length > 0) this.#needs.set(key, edges);
+    this.#reversed = undefined;
+  }
+
+  /** What would be wrong with the dependencies of this service, as fields of its spec. */
+  findViolations(namespace: string, name: string, spec: ServiceSpec): Violation[] {
+    const edges = edgesIn(namespace, spec);
+    if (edges.length === 0) return [];
+    const key = serviceKey(namespace, name);
+    // A round that this service closes is told as beginning with it.
+    const graph = new Map([[key, edges], ...[...this.#needs].filter(([other]) => other !== key)]);
+    return findGraphFaults(graph, (other) => other === key || this.#services.has(other))
+      .filter(({ service }) => service === key)
+      .map((fault) => {
+        const other = fault.name.slice(namespace.length + 1);
+        const field = spec.dependsOn?.[other] ? `spec.depends_on[${JSON.stringify(other)}]` : `spec.after[${spec.after?.indexOf(other)}]`;
+        return { field, message: fault.message };
+      });
+  }
+
+  /** Those that would miss this service, by their full names. */
+  dependentsOf(key: string): string[] {
+    return this.#dependents(key).flatMap(({ name, mustExist }) => (mustExist ? name : []));
+  }
+
+  /** Whether instances of this service may start, as far as others are concerned. */
+  mayStart(key: string, known = new Map<string, Verdict>()): Verdict {
+    const before = known.get(key);
+    if (before) return before;
+    known.set(key, go);
+    const verdict = mayStart(this.needs(key), (edge) => this.#standing(edge, known));
+    known.set(key, verdict);
+    return verdict;
+  }
+
+  /** What must be started so that these can start: what they cannot do without, and is down. Dependencies come first. */
+  downBelow(keys: readonly string[]): SupervisedService[] {
+    const all = startedAlong(this.#needs, keys);
+    const down = new Set<string>();
+    for (const key of all) {
+      for (const edge of this.needs(key)) {
+        const standing = edge.required ? this.#standing(edge) : undefined;
+        if (standing?.type === "down" && !standing.root) down.add(edge.name);
+      }
+    }
+    return all.filter((key) => down.has(key)).flatMap((key) => this.#services.get(key) ?? []);
+  }
+
+  /** The same, each after what it needs: a dependency that is to run once more has not completed, as those that come after it shall see. */
+  dependenciesFirst<Of extends { readonly service: SupervisedService }>(targets: readonly Of[]): Of[] {
+    const keys = dependenciesFirst(
+      this.#needs,
+      targets.map(({ service }) => service.key),
+    );
+    const byKey = Map.groupBy(targets, ({ service }) => service.key);
+    return keys.flatMap((key) => byKey.get(key) ?? []);
+  }
+
+  isLeaving(instance: Instance): boolean {
+    return this.#departures.has(instance);
+  }
+
+  cancelStop(instance: Instance): void {
+    this.#departures.cancelStop(instance);
+  }
+
+  /** Ends these, after those that cannot do without them, and theirs. */
+  depart(instances: readonly Instance[], departure: Departure): void {
+    const all = new Map(instances.map((instance) => [instance, departure]));
+    const { graceMs } = { graceMs: undefined, ...departure };
+    const lost: Departure = { type: "lost", ...(graceMs !== undefined && { graceMs }) };
+    for (const key of new Set(instances.map(({ name }) => serviceOf(name)))) {
+      const stays = this.#instances(key).some((instance) => instance.up && !all.has(instance) && !this.isLeaving(instance));
+      if (stays) continue;
+      for (const instance of this.#leavingWith(key)) if (!all.has(instance)) all.set(instance, lost);
+    }
+    this.#departures.add(all);
+  }
+
+  /** How long it may take until this service can be told to end, if all goes by the grace periods. */
+  departureMs(key: string, graceMs?: number): number {
+    const leaving = leavingWith(this.#dependentEdges, key).flatMap((other) => this.#services.get(other) ?? []);
+    return leaving.reduce((total, { spec }) => total + (graceMs ?? spec.process.stop.graceMs), 0);
+  }
+
+  /** Something about the service has changed: its state, or what it should be. */
+  changed(service: SupervisedService): void {
+    const { key } = service;
+    const wasUp = this.#up.has(key);
+    if (isUp(service)) this.#up.add(key);
+    else this.#up.delete(key);
+    if (wasUp && !this.#up.has(key)) this.#lose(key);
+    for (const edge of this.#dependents(key)) {
+      for (const instance of this.#instances(edge.name)) instance.reconsider();
+      if (edge.onLoss === "restart" && canBeLost(edge)) this.#restartOlder(edge, service);
+    }
+    this.#departures.review();
+  }
+
+  /** Nothing of it is left. */
+  forget(service: SupervisedService): void {
+    if (this.#needs.delete(service.key)) this.#reversed = undefined;
+    this.#up.delete(service.key);
+    this.#departures.forget(service.instances);
+    for (const { name } of this.#dependents(service.key)) for (const instance of this.#instances(name)) instance.reconsider();
+  }
+
+  needs(key: string): readonly Edge[] {
+    return this.#needs.get(key) ?? [];
+  }
+
+  #lose(key: string): void {
+    this.#departures.add(this.#leavingWith(key).map((instance) => [instance, { type: "lost" }]));
+  }
+
+  /** Those that are up and go when this service goes; those that go already are left to it. */
+  #leavingWith(key: string): Instance[] {
+    const others = leavingWith(this.#dependentEdges, key);
+    return others.flatMap((other) => this.#instances(other)).filter((instance) => instance.up && !this.isLeaving(instance));
+  }
+
+  /**
+   * What is older than every run of what it depends on has seen that end. That is told by how long they have been there, so that it holds
+   * for the next pmd as well, and whatever became of the clock.
+   */
+  #restartOlder(edge: Edge, dependency: SupervisedService): void {
+    if (standingOf(this.#facts(dependency, new Map()), edge.condition).type !== "met") return;
+    const oldest = Math.max(...dependency.instances.map(({ aliveMs }) => aliveMs));
+    const older = this.#instances(edge.name).filter((instance) => instance.up && instance.aliveMs > oldest && !this.isLeaving(instance));
+    if (older.length > 0) this.depart(older, { type: "lost" });
+  }
+
+  #standing(edge: Edge, known = new Map<string, Verdict>()): Standing {
+    const service = this.#services.get(edge.name);
+    return standingOf(service && this.#facts(service, known), edge.condition);
+  }
+
+  #facts(service: SupervisedService, known: Map<string, Verdict>): DependencyFacts {
+    const instances = service.instances.map((instance) => {
+      const { state } = instance.model;
+      const { alive, ready } = instance;
+      return {
+        phase: state.phase,
+        wanted: service.wants(instance.index),
+        alive,
+        ready,
+        leaving: this.isLeaving(instance),
+        ...(state.phase === "failed" && { reason: state.reason }),
+        ...(state.phase === "waiting" && { verdict: this.mayStart(service.key, known) }),
+      };
+    });
+    return { instances };
+  }
+
+  #dependents(key: string): readonly Edge[] {
+    return this.#dependentEdges.get(key) ?? [];
+  }
+
+  #dependentInstances(key: string): Instance[] {
+    return this.#dependents(key).flatMap(({ name }) => this.#instances(name));
+  }
+
+  #instances(key: string): readonly Instance[] {
+    return this.#services.get(key)?.instances ?? [];
+  }
+
+  get #dependentEdges(): Graph {
+    this.#reversed ??= reversed(this.#needs);
+    return this.#reversed;
+  }
+}
+
+function isUp(service: SupervisedService): boolean {
+  return service.instances.some(({ up }) => up);
+}
+
+/** By full names. */
+function edgesIn(namespace: string, spec: ServiceSpec): Edge[] {
+  return edgesOf(spec).map((edge) => ({ ...edge, name: serviceKey(namespace, edge.name) }));
+}
