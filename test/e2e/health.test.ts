@@ -138,12 +138,12 @@ describe.each(["auto", "off"])("with cgroups %s, a command that asks", (cgroups)
       name: "hung",
       spec: shell(daemon, "exec sleep 1000", { health: { ...exec(hanging), timeout: { nanos: 300_000_000 } }, onUnhealthy: { action: 2 } }),
     });
-    const proof = 'echo "$NAME $PM_PID $PWD" >>other; kill -0 $PM_PID';
+    const proof = 'echo "$WHO $NAME $PM_INSTANCE $PM_PID $PWD" >>other; kill -0 $PM_PID';
     await client.createService({
       name: "other",
-      spec: shell(daemon, "exec sleep 1000", { health: exec(proof), process: { environment: { vars: { ...daemon.mark, NAME: "me" } } } }),
+      spec: shell(daemon, "exec sleep 1000", { health: exec(proof), process: { environment: { vars: { ...daemon.mark, WHO: "me" } } } }),
     });
-    expect(lines(daemon, "other")[0]).toBe(`me ${await pidOf(daemon, "other")} ${daemon.root}`);
+    expect(lines(daemon, "other")[0]).toBe(`me other 0 ${await pidOf(daemon, "other")} ${daemon.root}`);
 
     const asked = lines(daemon, "other").length;
     say(daemon, "hang", "");
