@@ -137,7 +137,7 @@ export class PosixRun implements LiveRun {
 
   runHelper(argv: readonly string[], spec: ProcessSpec, timeoutMs: number): Promise<number> {
     const directory = spec.workingDirectory || homeDirectory();
-    const environment = childEnvironment(spec.environment, directory, { PM_PID: String(this.#pid ?? ""), PM_RUN_ID: this.id });
+    const environment = this.#environment(spec, directory);
     // Its output goes with the run's, and it joins the run's cgroup: what it leaves behind is not left.
     const script = '[ -z "$1" ] || echo 0 >"$1/cgroup.procs"; exec 1<>"$2/out" 2<>"$2/err"; shift 2; exec "$@"';
     const helper = spawn("/bin/sh", ["-c", script, "sh", this.#spec.cgroup, this.directory, ...argv], {
@@ -157,10 +157,22 @@ export class PosixRun implements LiveRun {
   runProbe(argv: readonly string[], spec: ProcessSpec, limits: CommandLimits): Promise<CommandOutcome> {
     const directory = spec.workingDirectory || homeDirectory();
     const name = newProbeName();
-    const variables = { PM_PID: String(this.#pid ?? ""), PM_RUN_ID: this.id, [probeVariable]: name };
-    const environment = childEnvironment(spec.environment, directory, variables);
+    const environment = { ...this.#environment(spec, directory), [probeVariable]: name };
     const cgroup = this.#spec.cgroup && join(this.#spec.cgroup, name);
     return runProbe({ argv, directory, environment, cgroup, name, ...limits });
+  }
+
+  /** What the service sees, and where it is. */
+  #environment(spec: ProcessSpec, directory: string): Record<string, string> {
+    const { service, namespace, index } = this.#spec;
+    return childEnvironment(spec.environment, directory, {
+      NAME: service,
+      PM_SERVICE: service,
+      PM_NAMESPACE: namespace,
+      PM_INSTANCE: String(index),
+      PM_RUN_ID: this.id,
+      PM_PID: String(this.#pid ?? ""),
+    });
   }
 
   /** Resolves when the run is gone and the pump has taken everything that it wrote. */

@@ -8,7 +8,7 @@ import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import { getService, isAlive, isRunning, named, pidOf, shell } from "../support/specs.ts";
 
-it("nginx logs to /dev/stdout and /dev/stderr, serves while pmd is away, and leaves no worker behind", async () => {
+it("nginx is ready when it answers, logs to /dev/stdout and /dev/stderr, serves while pmd is away, and leaves no worker behind", async () => {
   await using daemon = await startDaemon();
   const client = daemon.client(SupervisorService);
   const port = await freePort();
@@ -22,8 +22,12 @@ it("nginx logs to /dev/stdout and /dev/stderr, serves while pmd is away, and lea
        server { listen 127.0.0.1:${port}; location / { return 200 "hello from nginx\\n"; } } }`,
   );
   const line = `exec /usr/sbin/nginx -c ${config}`;
-  await client.createService({ name: "nginx", spec: shell(daemon, line, { process: { stop: { signal: "QUIT" } }, reload: { signal: "HUP" } }) });
-  expect(await eventually(() => fetchText(port))).toBe("hello from nginx\n");
+  await client.createService({
+    name: "nginx",
+    spec: shell(daemon, line, { process: { stop: { signal: "QUIT" } }, reload: { signal: "HUP" }, health: { http: { port } } }),
+  });
+  // It is ready when this returns, and not only started.
+  expect(await fetchText(port)).toBe("hello from nginx\n");
   const master = await pidOf(daemon, "nginx");
   const workers = childrenOf(master);
   expect(workers.length).toBe(2);

@@ -257,7 +257,8 @@ export const TcpProbeSchema: GenMessage<TcpProbe> = /*@__PURE__*/
   messageDesc(file_pm_v1_health, 2);
 
 /**
- * ExecProbe runs a command: as the service's user, in its directory, with its environment and PM_PID. It is well when the command exits with 0.
+ * ExecProbe runs a command: as the service's user, in its directory, with its environment
+ * (PM_INSTANCE says which instance is asked) and its main process in PM_PID. It is well when the command exits with 0.
  * Everything that the command has started ends with it.
  *
  * @generated from message pm.v1.ExecProbe
