@@ -96,9 +96,12 @@ function toServices(message: ManifestMessage, rules: Rules, violations: Violatio
 /** Of dependencies: names that no service of the file has, and rounds. */
 function findGraphViolations(services: LoadedManifest["services"], names: readonly string[]): Violation[] {
   const graph = new Map(services.map(({ name, spec }) => [name, edgesOf(spec)]));
+  const specs = new Map(services.map(({ name, spec }) => [name, spec]));
+  // A service that is wrong in itself is there, and what it says of restarts may be what is wrong.
   const known = new Set(names);
-  return findGraphFaults(graph, (name) => known.has(name)).map(({ service, name, kind, message }) => {
-    const spec = services.find((other) => other.name === service)?.spec;
+  const find = (name: string) => specs.get(name) ?? (known.has(name) ? { restart: { mode: "never" as const } } : undefined);
+  return findGraphFaults(graph, find).map(({ service, name, kind, message }) => {
+    const spec = specs.get(service);
     const position = Object.hasOwn(spec?.dependsOn ?? {}, name) ? `depends_on[${JSON.stringify(name)}]` : `after[${spec?.after?.indexOf(name)}]`;
     const similar = kind === "unknown" ? findSimilar(name, names).filter((other) => other !== service) : [];
     const hint = similar.length > 0 ? `; did you mean ${similar.join(" or ")}?` : "";

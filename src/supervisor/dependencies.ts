@@ -57,7 +57,7 @@ export class Dependencies {
     const key = serviceKey(namespace, name);
     // A round that this service closes is told as beginning with it.
     const graph = new Map([[key, edges], ...[...this.#needs].filter(([other]) => other !== key)]);
-    return findGraphFaults(graph, (other) => other === key || this.#services.has(other))
+    return findGraphFaults(graph, (other) => (other === key ? spec : this.#services.get(other)?.spec))
       .filter(({ service }) => service === key)
       .map((fault) => {
         const other = fault.name.slice(namespace.length + 1);
