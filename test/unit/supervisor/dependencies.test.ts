@@ -595,7 +595,7 @@ describe("in any graph, whatever happens", () => {
         expect((await stopping).map(({ outcome }) => outcome)).toEqual(names.map(() => "done"));
         expect(host.alive).toEqual([]);
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 });
