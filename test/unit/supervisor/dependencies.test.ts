@@ -548,7 +548,9 @@ describe("in any graph, whatever happens", () => {
     ms: fc.integer({ min: 0, max: 1500 }),
   });
 
-  it("nothing starts without what it requires, nothing ends before what goes with it, and in the end all is as it should be", async () => {
+  it("nothing starts without what it requires, nothing ends before what goes with it, and in the end all is as it should be", {
+    timeout: 60_000,
+  }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(edge, { maxLength: 8 }), fc.array(step, { maxLength: 12 }), async (edges, steps) => {
         const all = supervised();
