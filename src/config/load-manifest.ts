@@ -5,11 +5,10 @@ import { create, fromJson } from "@bufbuild/protobuf";
 import { type Manifest as ManifestMessage, ManifestSchema } from "../../gen/pm/v1/manifest_pb.ts";
 import { ProcessSpecSchema } from "../../gen/pm/v1/process_pb.ts";
 import type { ServiceSpec as ServiceSpecMessage } from "../../gen/pm/v1/service_pb.ts";
-import { edgesOf, findGraphFaults } from "../core/dependencies.ts";
 import { defaultNamespace } from "../core/names.ts";
-import { findSimilar } from "../core/similar.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { invalidFields, PmError, type Violation } from "../errors.ts";
+import { findGraphViolations } from "./graph-violations.ts";
 import type { Problem } from "./located.ts";
 import { parseYaml } from "./parse-yaml.ts";
 import { type ProtoJson, toProtoJson } from "./proto-json.ts";
@@ -90,19 +89,6 @@ function toServices(message: ManifestMessage, rules: Rules, violations: Violatio
       violations.push(...error.violations.filter(({ field }) => !violations.some((known) => known.field === field)));
       return [];
     }
-  });
-}
-
-/** Of dependencies: names that no service of the file has, and rounds. */
-function findGraphViolations(services: LoadedManifest["services"], names: readonly string[]): Violation[] {
-  const graph = new Map(services.map(({ name, spec }) => [name, edgesOf(spec)]));
-  const known = new Set(names);
-  return findGraphFaults(graph, (name) => known.has(name)).map(({ service, name, kind, message }) => {
-    const spec = services.find((other) => other.name === service)?.spec;
-    const position = Object.hasOwn(spec?.dependsOn ?? {}, name) ? `depends_on[${JSON.stringify(name)}]` : `after[${spec?.after?.indexOf(name)}]`;
-    const similar = kind === "unknown" ? findSimilar(name, names).filter((other) => other !== service) : [];
-    const hint = similar.length > 0 ? `; did you mean ${similar.join(" or ")}?` : "";
-    return { field: `services[${JSON.stringify(service)}].${position}`, message: `${message}${hint}` };
   });
 }
 

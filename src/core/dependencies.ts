@@ -1,5 +1,5 @@
 import { displayName } from "./names.ts";
-import type { Dependency, ServiceSpec } from "./spec.ts";
+import type { Dependency, RestartPolicy, ServiceSpec } from "./spec.ts";
 import type { Phase } from "./state.ts";
 
 // Waiting for a dependency is a state, not a procedure: everything that should run is told to start at once, and what lacks something waits.
@@ -219,22 +219,27 @@ export interface GraphFault {
   readonly service: string;
   /** The other that it names. */
   readonly name: string;
-  readonly kind: "unknown" | "cycle";
+  readonly kind: "unknown" | "endless" | "cycle";
   readonly message: string;
 }
 
-/** Names that nobody has, and rounds in which each waits for the next. */
-export function findGraphFaults(graph: Graph, known: (name: string) => boolean = (name) => graph.has(name)): GraphFault[] {
-  const unknown = [...graph].flatMap(([service, edges]) =>
-    edges
-      .filter(({ name, mustExist }) => mustExist && !known(name))
-      .map(({ name }): GraphFault => ({ service, name, kind: "unknown", message: `no service is named ${JSON.stringify(displayName(name))}` })),
-  );
+/** Names that nobody has, ends that never come, and rounds in which each waits for the next. `find` is what else is known of a name. */
+export function findGraphFaults(graph: Graph, find: (name: string) => { readonly restart: Pick<RestartPolicy, "mode"> } | undefined): GraphFault[] {
+  const faults = [...graph].flatMap(([service, edges]) => edges.flatMap((edge) => faultOf(service, edge, find(edge.name)) ?? []));
   const cycles = findCycles(graph).map((path): GraphFault => {
     const [service = "", name = ""] = path;
     return { service, name, kind: "cycle", message: `goes round: ${path.map(displayName).join(" → ")}; none of them could start` };
   });
-  return [...unknown, ...cycles];
+  return [...faults, ...cycles];
+}
+
+function faultOf(service: string, edge: Edge, spec: { readonly restart: Pick<RestartPolicy, "mode"> } | undefined): GraphFault | undefined {
+  const { name, mustExist } = edge;
+  const shown = displayName(name);
+  if (!spec) return mustExist ? { service, name, kind: "unknown", message: `no service is named ${JSON.stringify(shown)}` } : undefined;
+  if (canBeLost(edge) || spec.restart.mode !== "always") return undefined;
+  const message = `${shown} never completes: its restart policy is always; say never or on-failure there`;
+  return { service, name, kind: "endless", message };
 }
 
 /** Each way that leads back to where it began, as names of which the last is the first again: one for each edge that closes one. */

@@ -22,6 +22,9 @@ import { type Departure, Departures } from "./departures.ts";
 import type { Instance } from "./instance.ts";
 import type { SupervisedService } from "./supervised-service.ts";
 
+/** The kernel tells ages in hundredths of a second; what differs by less than this may have started in either order. */
+const ageGrainMs = 100;
+
 /** Which services need which, by their full names, and what follows when one of them changes. */
 export class Dependencies {
   readonly #services: ReadonlyMap<string, SupervisedService>;
@@ -57,7 +60,7 @@ export class Dependencies {
     const key = serviceKey(namespace, name);
     // A round that this service closes is told as beginning with it.
     const graph = new Map([[key, edges], ...[...this.#needs].filter(([other]) => other !== key)]);
-    return findGraphFaults(graph, (other) => other === key || this.#services.has(other))
+    return findGraphFaults(graph, (other) => (other === key ? spec : this.#services.get(other)?.spec))
       .filter(({ service }) => service === key)
       .map((fault) => {
         const other = fault.name.slice(namespace.length + 1);
@@ -169,12 +172,14 @@ export class Dependencies {
 
   /**
    * What is older than every run of what it depends on has seen that end. That is told by how long they have been there, so that it holds
-   * for the next pmd as well, and whatever became of the clock.
+   * for the next pmd as well, and whatever became of the clock. Where an age is not known, 0, nobody is restarted.
    */
   #restartOlder(edge: Edge, dependency: SupervisedService): void {
     if (standingOf(this.#facts(dependency, new Map()), edge.condition).type !== "met") return;
-    const oldest = Math.max(...dependency.instances.map(({ aliveMs }) => aliveMs));
-    const older = this.#instances(edge.name).filter((instance) => instance.up && instance.aliveMs > oldest && !this.isLeaving(instance));
+    const oldestMs = Math.max(...dependency.instances.map(({ aliveMs }) => aliveMs));
+    if (oldestMs === 0) return;
+    const isOlder = (instance: Instance) => instance.aliveMs > oldestMs + ageGrainMs;
+    const older = this.#instances(edge.name).filter((instance) => instance.up && isOlder(instance) && !this.isLeaving(instance));
     if (older.length > 0) this.depart(older, { type: "lost" });
   }
 

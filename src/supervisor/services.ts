@@ -76,6 +76,7 @@ export class Services {
     for (const service of defined) this.#define(service);
     this.#adopted = adoptRuns({ ...this.#parts, services: this.#byKey, events: this.events });
     this.dependencies.open();
+    this.#startAlong();
     for (const service of this.#byKey.values()) this.settle(service);
   }
 
@@ -262,6 +263,14 @@ export class Services {
   changed(service: SupervisedService): void {
     this.dependencies.changed(service);
     this.changes.changed(service.key);
+  }
+
+  /** What is not started with pmd is all the same, where something that is cannot do without it; an operator's word stands. */
+  #startAlong(): void {
+    const wanted = [...this.#byKey.values()].filter(({ desired }) => desired === "running");
+    const down = this.dependencies.downBelow(wanted.map(({ key }) => key));
+    const unsaid = down.filter(({ desired, stored }) => desired === "stopped" && stored.overrides.desired === undefined);
+    this.change(unsaid.map((service) => [service, { overrides: { desired: "running" } }]));
   }
 
   /** Of a service that has a run, the newest run says what it was; what had none is lost with the store. */

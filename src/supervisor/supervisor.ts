@@ -47,6 +47,9 @@ export class Supervisor {
   async create(wanted: NewService, wait: Wait, signal: AbortSignal): Promise<ServiceOutcome> {
     this.checkNew(wanted);
     const service = this.services.create({ ...wanted, source: "" });
+    const along = service.desired === "running" ? this.#downBelow([{ service }]) : [];
+    this.#intend(along, "running", "start");
+    for (const target of along) this.services.tell(wantedOf(target), { type: "start" });
     this.services.settle(service);
     const results = service.desired === "running" ? await this.#outcomes([{ service }], { verb: "start" }, wait, signal) : [];
     return { service: service.view(), results };

@@ -119,7 +119,7 @@ export type ServiceSpec = Message<"pm.v1.ServiceSpec"> & {
   instances?: number | undefined;
 
   /**
-   * Start it when pmd starts; true when absent.
+   * Start it when pmd starts; true when absent. Where it is false it is started all the same if something that starts cannot do without it.
    *
    * @generated from field: optional bool autostart = 3;
    */
@@ -275,7 +275,7 @@ export const Dependency_Condition = {
   HEALTHY: 2,
 
   /**
-   * It has run to its end, well or badly, and its restart policy leaves it at that.
+   * It has run to its end, well or badly, and its restart policy, which cannot be ALWAYS, leaves it at that.
    *
    * @generated from enum value: CONDITION_COMPLETED = 3;
    */

@@ -919,7 +919,7 @@ export const SupervisorService: GenService<{
     output: typeof ExplainServiceResponseSchema;
   },
   /**
-   * Makes a service, and starts it unless its autostart is false.
+   * Makes a service, and starts it, as StartServices does, unless its autostart is false.
    *
    * @generated from rpc pm.v1.SupervisorService.CreateService
    */

@@ -263,7 +263,9 @@ describe("what is wrong is told with its line and column:", () => {
 
 describe("dependencies of a file", () => {
   const dependenciesOf = async (text: string) => {
-    const { services } = await read(`version: 1\nservices:\n  db: {command: x}\n  cache: {command: x}\n  api: {command: x, ${text}}\n`);
+    const { services } = await read(
+      `version: 1\nservices:\n  db: {command: x, restart: never}\n  cache: {command: x}\n  api: {command: x, ${text}}\n`,
+    );
     return services.find(({ name }) => name === "api")?.spec;
   };
   const db = { condition: "healthy", onLoss: "stop", required: true };
@@ -300,6 +302,7 @@ services:
     after: [a, nobody]
   d: {command: x, depends_on: [d, bb, {e: started}]}
   f: {command: x, depends_on: [f, bb]}
+  g: {command: x, depends_on: {a: completed}}
 `),
     );
     expect(problems).toEqual([
@@ -308,6 +311,7 @@ services:
       "8:31 services.d.depends_on: is a list, and should be a mapping",
       "9:32 services.f.depends_on.f: goes round: f → f; none of them could start",
       '9:35 services.f.depends_on.bb: no service is named "bb"; did you mean b?',
+      "10:32 services.g.depends_on.a: a never completes: its restart policy is always; say never or on-failure there",
     ]);
   });
 });

@@ -137,8 +137,14 @@ describe("a graph", () => {
         ],
       ],
     ]);
-    expect(findGraphFaults(graph)).toMatchObject([{ service: "a", name: "x", kind: "unknown" }]);
+    expect(findGraphFaults(graph, () => undefined)).toMatchObject([{ service: "a", name: "x", kind: "unknown" }]);
   });
+});
+
+it("an end that never comes is a fault, and one that may come is none", () => {
+  const graph: Graph = new Map([["a", [{ name: "job", ...required, condition: "completed_ok", mustExist: true }]]]);
+  expect(findGraphFaults(graph, () => ({ restart: { mode: "always" } }))).toMatchObject([{ service: "a", name: "job", kind: "endless" }]);
+  expect(findGraphFaults(graph, () => ({ restart: { mode: "on-failure" } }))).toEqual([]);
 });
 
 // The obvious way, for comparison: reach by asking for one more step until nothing is new.
