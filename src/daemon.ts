@@ -8,7 +8,8 @@ import { listen } from "./api/listen.ts";
 import { routes } from "./api/routes.ts";
 import { validateRequests } from "./api/validate-request.ts";
 import { findViolations } from "./api/violations.ts";
-import { loadManifest } from "./config/load-manifest.ts";
+import { loadManifest, readManifest } from "./config/load-manifest.ts";
+import { invalidFields } from "./errors.ts";
 import { homeDirectory } from "./host/child-environment.ts";
 import { PosixHost } from "./host/posix-host.ts";
 import { signalPump } from "./host/signal-pump.ts";
@@ -22,7 +23,8 @@ import { PumpLimit } from "./logs/pump-limit.ts";
 import { UsageSampler } from "./metrics/usage-sampler.ts";
 import type { Settings } from "./settings.ts";
 import { openStore } from "./store/open-store.ts";
-import { type DefinedService, Services } from "./supervisor/services.ts";
+import { type Definition, type DefinitionFile, Definitions } from "./supervisor/definitions.ts";
+import { Services } from "./supervisor/services.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 
 /** Calls that are under way when pmd ends have this long to finish. */
@@ -41,7 +43,7 @@ export interface RunningDaemon {
 /** Builds every part and joins them; the only place that knows them all. */
 export async function startDaemon(settings: Settings, version: string, log: Logger): Promise<RunningDaemon> {
   // First of all: a file that says nonsense shall not cost more than its message.
-  const defined = settings.config === "" ? [] : await readDefined(settings.config);
+  const defined = settings.config === "" ? undefined : await readDefinition({ path: settings.config });
   makeDirectories(settings);
   const locks = [await lockDirectory(settings.stateDir, settings), await lockDirectory(settings.runtimeDir, settings)];
   const { store, setAside } = openStore(settings.stateDir);
@@ -86,8 +88,14 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   pump.open();
   if (setAside)
     services.events.append({ type: "store_reset", message: `the store was damaged and is now ${setAside}`, attributes: { path: setAside } });
-  services.open(defined);
+  services.open(defined?.services.map((service) => ({ ...service, source: defined.source })));
   sampler.start();
+  const definitions = new Definitions({
+    supervisor,
+    read: readDefinition,
+    wallTime: () => host.wallTime(),
+    own: { path: settings.config, problems: [], ...(defined && { readAt: host.wallTime() }) },
+  });
   const end = Promise.withResolvers<void>();
   const startedAt = Date.now();
   const daemon: Daemon = {
@@ -123,7 +131,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     mode: settings.socketMode,
     owner: settings.socketOwner,
     group: settings.socketGroup,
-    routes: routes({ daemon, supervisor, sampler }),
+    routes: routes({ daemon, supervisor, definitions, sampler }),
     interceptors: [logAccess((call) => log.debug(call, "call")), translateErrors(logError), validateRequests],
     log: logError,
   });
@@ -154,9 +162,16 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
 }
 
 /** The same rules hold for a file as for the API. */
-async function readDefined(path: string): Promise<DefinedService[]> {
-  const manifest = await loadManifest(path, { findViolations, toSpec });
-  return manifest.services.map(({ name, spec }) => ({ namespace: manifest.namespace, name, spec, source: manifest.path }));
+async function readDefinition({ path, text }: DefinitionFile): Promise<Definition> {
+  const rules = { findViolations, toSpec };
+  const manifest = await (text === undefined ? loadManifest(path, rules) : readManifest(text, path, rules)).catch(asRefusal);
+  return { source: manifest.path, services: manifest.services.map((service) => ({ ...service, namespace: manifest.namespace })) };
+}
+
+/** A file that cannot be read is no fault of pmd: whoever named it hears why. */
+function asRefusal(error: unknown): never {
+  if (error instanceof Error && error.message.startsWith("cannot read ")) throw invalidFields([{ field: "", message: error.message }]);
+  throw error;
 }
 
 /** The socket's directory may be entered by all when root serves others; what is in it has its own modes. */

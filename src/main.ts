@@ -56,7 +56,7 @@ function readSettings(argv: readonly string[], version: string) {
 /** For whoever has just typed the command: a line for each thing that is wrong. */
 function explain(error: Error): string {
   if (!(error instanceof PmError) || error.violations.length === 0) return `pmd: ${error.message}\n`;
-  return error.violations.map(({ field, message }) => `pmd: ${field}: ${message}\n`).join("");
+  return error.violations.map(({ field, message }) => `pmd: ${field === "" ? "" : `${field}: `}${message}\n`).join("");
 }
 
 function onSignals(end: (signal: string) => void): void {

@@ -30,6 +30,8 @@ export const codes = {
   STORE_UNAVAILABLE: Code.Unavailable,
   PUMP_UNAVAILABLE: Code.Unavailable,
   RELOAD_FAILED: Code.FailedPrecondition,
+  OTHER_OWNER: Code.FailedPrecondition,
+  PLAN_STALE: Code.Aborted,
 } satisfies Record<Reason, Code>;
 
 export type LogError = (error: unknown, method: string) => void;

@@ -1,16 +1,17 @@
 import { parseName, serviceKey } from "../core/names.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import { definedElsewhere, limitReached, pathInUse, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
+import { allOf, definedElsewhere, limitReached, type PmError, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { adoptRuns } from "./adopt-runs.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { EventLog } from "./event-log.ts";
 import type { Host } from "./host.ts";
 import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
-import { hintPaths, instanceLogPaths, instanceLogSources, type LogBases, type LogHint, type LogSource } from "./log-paths.ts";
+import { hintPaths, instanceLogSources, type LogBases, type LogHint, type LogSource } from "./log-paths.ts";
+import { findPathConflicts } from "./path-conflicts.ts";
 import { everything, instancesOf, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
 import { StartGate } from "./start-gate.ts";
-import type { Store, StoredRun, StoredService } from "./store.ts";
+import type { Store, StoredRevision, StoredRun, StoredService } from "./store.ts";
 import { type ServiceChange, SupervisedService } from "./supervised-service.ts";
 import type { ServiceView } from "./view.ts";
 
@@ -151,36 +152,60 @@ export class Services {
   checkNew(wanted: NewService): void {
     const key = serviceKey(wanted.namespace, wanted.name);
     if (this.#byKey.has(key)) throw serviceExists(key);
-    if (this.#byKey.size >= maxServices) throw limitReached("services", maxServices);
-    this.checkSpec(wanted);
+    this.#checkRoom(1);
+    this.checkSpecs([wanted]);
   }
 
-  checkSpec(wanted: NewService): void {
-    this.#checkPaths(wanted);
-    if (!wanted.spec.autostart) return;
-    const obstacle = this.#parts.host.findObstacle(wanted.spec.process);
-    if (obstacle) throw spawnFailed(wanted.name, obstacle);
+  /** Throws all that stands in the way of services that shall be so, together with all the others as they are. */
+  checkSpecs(wanted: readonly NewService[]): void {
+    const errors = [...findPathConflicts(wanted, this.#byKey.values(), this.#parts), ...this.#findObstacles(wanted)];
+    const [first, ...others] = errors;
+    if (first) throw allOf([first, ...others]);
   }
 
-  create({ namespace, name, spec, source }: DefinedService): SupervisedService {
-    const at = this.#parts.host.wallTime();
-    const overrides = { stoppedInstances: [] };
-    const stored: StoredService = { namespace, name, spec, source, overrides, generation: 1, processGeneration: 1, createdAt: at, updatedAt: at };
+  create(wanted: DefinedService): SupervisedService {
+    const stored = this.#newlyStored(wanted);
     this.#parts.store.saveServices(stored);
     failpoint("create.stored");
-    const service = this.#add(stored);
-    this.events.append({ type: "service_created", subject: service.key, message: `${service.shownName} was created` });
-    return service;
+    return this.#addNew(stored);
+  }
+
+  /** New services and changes of others, all of it durable before it returns, or nothing. */
+  define(created: readonly DefinedService[], changes: readonly (readonly [SupervisedService, ServiceChange])[]): SupervisedService[] {
+    this.#checkRoom(created.length);
+    const fresh = created.map((wanted) => this.#newlyStored(wanted));
+    this.#save(changes, fresh);
+    return fresh.map((stored) => this.#addNew(stored));
+  }
+
+  /** The specs that a service has had, the newest first. */
+  revisions(name: string): StoredRevision[] {
+    const service = this.get(name);
+    return this.#parts.store.listRevisions(service.namespace, service.name);
+  }
+
+  /** Says of all that a file defines that it is not valid now, or, without a message, that it is. */
+  tellFileProblem(source: string, message: string | undefined): void {
+    const since = this.#parts.host.wallTime();
+    for (const service of this.#byKey.values()) {
+      if (service.stored.source !== source || (!message && !service.fileProblem)) continue;
+      service.fileProblem = message === undefined ? undefined : { type: "file_invalid", message, since: service.fileProblem?.since ?? since };
+      this.changes.changed(service.key);
+    }
   }
 
   /** Durable, all of it, before it returns; then it holds. */
   change(changes: readonly (readonly [SupervisedService, ServiceChange])[]): void {
+    this.#save(changes, []);
+  }
+
+  #save(changes: readonly (readonly [SupervisedService, ServiceChange])[], fresh: readonly StoredService[]): void {
     const next = changes
       .map(([service, change]) => [service, service.changed(change)] as const)
       .filter(([service, stored]) => stored !== service.stored);
-    if (next.length === 0) return;
-    const onlyOverrides = next.every(([service, stored]) => stored.spec === service.spec);
-    this.#parts.store[onlyOverrides ? "saveOverrides" : "saveServices"](...next.map(([, stored]) => stored));
+    if (next.length === 0 && fresh.length === 0) return;
+    const onlyOverrides = fresh.length === 0 && next.every(([service, stored]) => stored.spec === service.spec);
+    this.#parts.store[onlyOverrides ? "saveOverrides" : "saveServices"](...next.map(([, stored]) => stored), ...fresh);
     failpoint("intent.stored");
     for (const [service, stored] of next) {
       const before = service.generation;
@@ -224,9 +249,33 @@ export class Services {
   #define(wanted: DefinedService): void {
     const service = this.#byKey.get(serviceKey(wanted.namespace, wanted.name));
     if (service?.stored.source === "") throw definedElsewhere(service.shownName, wanted.source);
-    this.#checkPaths(wanted);
+    const [conflict] = findPathConflicts([wanted], this.#byKey.values(), this.#parts);
+    if (conflict) throw conflict;
     if (!service) this.create(wanted);
-    else this.change([[service, { spec: wanted.spec, source: wanted.source }]]);
+    else this.change([[service, { spec: wanted.spec, source: wanted.source, origin: wanted.source }]]);
+  }
+
+  #checkRoom(more: number): void {
+    if (this.#byKey.size + more > maxServices) throw limitReached("services", maxServices);
+  }
+
+  #findObstacles(wanted: readonly NewService[]): PmError[] {
+    return wanted.flatMap(({ name, spec }) => {
+      const obstacle = spec.autostart ? this.#parts.host.findObstacle(spec.process) : undefined;
+      return obstacle ? [spawnFailed(name, obstacle)] : [];
+    });
+  }
+
+  #newlyStored({ namespace, name, spec, source }: DefinedService): StoredService {
+    const at = this.#parts.host.wallTime();
+    const overrides = { stoppedInstances: [] };
+    return { namespace, name, spec, source, overrides, generation: 1, processGeneration: 1, createdAt: at, updatedAt: at };
+  }
+
+  #addNew(stored: StoredService): SupervisedService {
+    const service = this.#add(stored);
+    this.events.append({ type: "service_created", subject: service.key, message: `${service.shownName} was created` });
+    return service;
   }
 
   #tellUpdated(service: SupervisedService): void {
@@ -246,18 +295,5 @@ export class Services {
     if (!service) return;
     if (instance.atRest) service.dropSpareInstances();
     this.changes.changed(key);
-  }
-
-  /** A log file has one writer. */
-  #checkPaths(wanted: NewService): void {
-    const { stdoutPath, stderrPath } = instanceLogPaths(wanted, 0, this.#parts);
-    const key = serviceKey(wanted.namespace, wanted.name);
-    if (stdoutPath === stderrPath) throw pathInUse(stdoutPath, "its own stdout");
-    for (const service of this.#byKey.values()) {
-      if (service.key === key) continue;
-      const other = service.logPaths;
-      const shared = [stdoutPath, stderrPath].find((path) => path === other.stdoutPath || path === other.stderrPath);
-      if (shared) throw pathInUse(shared, service.shownName);
-    }
   }
 }
