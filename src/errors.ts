@@ -59,7 +59,7 @@ export function invalidFields(violations: readonly Violation[]): PmError {
 }
 
 export function emptySelector(): PmError {
-  return new PmError("EMPTY_SELECTOR", "the selector says nothing: give names, labels or states, or set all");
+  return new PmError("EMPTY_SELECTOR", "the selector says nothing: give names, labels, states or a source, or set all");
 }
 
 export function serviceNotFound(name: string, similar: readonly string[] = []): PmError {

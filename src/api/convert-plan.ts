@@ -24,9 +24,16 @@ export function fromPlan(plan: NamedPlan): PlanMessage {
 }
 
 function fromPlanned(service: PlannedService, source: string, isConflict: boolean): PlannedMessage {
-  const { key, effect, drift, otherOwner: owner } = service;
+  const { key, effect, drift, otherOwner: owner, to } = service;
   const conflict = isConflict ? otherOwner(displayName(key), owner ?? "").message : "";
-  return create(PlannedServiceSchema, { name: key, effect: effectValues[effect], drift: [...drift], conflict, fields: changesOf(service, source) });
+  return create(PlannedServiceSchema, {
+    name: key,
+    effect: effectValues[effect],
+    fields: changesOf(service, source),
+    drift: [...drift],
+    conflict,
+    defined: to !== undefined,
+  });
 }
 
 const effectValues = {

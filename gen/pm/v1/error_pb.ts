@@ -34,7 +34,7 @@ export const ErrorReason = {
   INVALID_FIELD: 1,
 
   /**
-   * invalid_argument: the selector says nothing; give names, labels, states, or all.
+   * invalid_argument: the selector says nothing; give names, labels, states, a source, or all.
    *
    * @generated from enum value: ERROR_REASON_EMPTY_SELECTOR = 2;
    */
