@@ -27,7 +27,7 @@ export function printPlan({ out }: { readonly out: Screen }, { services }: Plan,
   const wordWidth = Math.max(0, ...rows.map(({ word }) => textWidth(word)));
   for (const { service, name, word } of rows) {
     const [mark, color] = marks[service.effect] ?? ["?", undefined];
-    const line = [`${mark} ${padText(name, width)}`, padText(word, wordWidth), detailsOf(service)].join("  ").trimEnd();
+    const line = [`${mark} ${padText(name, width)}`, ...(word === "" ? [] : [padText(word, wordWidth)]), detailsOf(service)].join("  ").trimEnd();
     out.write(`${paint(out, color, line)}\n`);
   }
   const same = services.length - told.length;

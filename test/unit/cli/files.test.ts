@@ -54,7 +54,7 @@ describe("diff", () => {
     const { out, exitCode } = await pmctl(pmdWithPlan(...everyEffect), "diff", "-f", "pm.yaml");
     expect(out.split("\n")).toEqual([
       "~ api       restart   command node old.js → node new.js; env.KEY changed; restart.delay 0.5 s → 60 s; restart.policy always → on-failure",
-      "= db                  stopped by an operator",
+      "= db        stopped by an operator",
       "- old       delete",
       "~ taken     conflict  taken was made over the API: change it there, or use force",
       "~ web       scale     instances 1 → 2; labels.tier = front",
