@@ -24,6 +24,8 @@ export interface PresentService {
   /** Who wrote its present spec, if not its source. */
   readonly origin?: string;
   readonly overrides: SaidByOperators;
+  /** Something of it runs from an older spec: pmd was killed before it could replace that, or was told to leave it. */
+  readonly stale?: boolean;
 }
 
 /** A service as the file has it. */
@@ -47,7 +49,7 @@ export interface PlannedService {
   readonly to?: ServiceSpec;
   /** Its owner until now, where that is another: the path of a file, or empty for the API. */
   readonly otherOwner?: string;
-  /** Where it is otherwise than the file says, and stays so. */
+  /** Where it is otherwise than the file says, and who has seen to that. */
   readonly drift: readonly string[];
 }
 
@@ -93,7 +95,7 @@ function planOne(source: string, { key, spec }: WantedService, present: PresentS
     from: present.spec,
     to: spec,
     ...(present.source !== source && { otherOwner: present.source }),
-    drift: [...driftOf(spec, overrides), ...writtenByOthers(spec, present)],
+    drift: [...driftOf(spec, overrides), ...writtenByOthers(spec, present), ...(present.stale ? ["runs from an older spec"] : [])],
   };
 }
 
@@ -106,7 +108,7 @@ function effectOf(spec: ServiceSpec, overrides: SaidByOperators, present: Presen
   const before = running(present.spec, present.overrides);
   const after = running(spec, overrides);
   const stays = after.some((index) => before.includes(index));
-  if (stays && !runsAlike(present.spec.process, spec.process)) return "restart";
+  if (stays && (present.stale || !runsAlike(present.spec.process, spec.process))) return "restart";
   if (!isEqual(before, after)) return "scale";
   const isSame = isEqual(present.spec, spec) && isEqual(present.overrides, overrides) && present.source === source;
   return isSame ? "none" : "live";

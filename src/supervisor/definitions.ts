@@ -143,7 +143,7 @@ export class Definitions {
     const present = this.#supervisor.services
       .sorted()
       .filter(({ name }) => isMeant(name))
-      .map(({ key, stored }) => ({ ...stored, key }));
+      .map((service) => ({ ...service.stored, key: service.key, stale: service.instances.some(({ stale }) => stale) }));
     const plan = planChanges(source, wanted, present, options);
     return { ...plan, fingerprint: createHash("sha256").update(JSON.stringify(plan)).digest("hex").slice(0, 16) };
   }

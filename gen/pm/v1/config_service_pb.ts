@@ -110,7 +110,8 @@ export type PlannedService = Message<"pm.v1.PlannedService"> & {
   fields: FieldChange[];
 
   /**
-   * Where it is otherwise than the file says and stays so: stopped or scaled by an operator, changed over the API, or no longer in the file.
+   * Where it is otherwise than the file says: stopped or scaled by an operator, which stays so; changed over the API; running from an older
+   * spec; or no longer in the file.
    *
    * @generated from field: repeated string drift = 4;
    */

@@ -56,6 +56,12 @@ describe("the effect on processes", () => {
     expect(effectOf(from, to)).toBe(effect);
   });
 
+  test("what runs from an older spec is replaced, though the spec is the same", () => {
+    const stale = present(spec, { stale: true });
+    expect(effectOf(stale, spec)).toBe("restart");
+    expect(planChanges(file, [{ key: "default/web", spec }], [stale], plain).services).toMatchObject([{ drift: ["runs from an older spec"] }]);
+  });
+
   test("what operators said is taken back only when that is asked for", () => {
     const stopped = present(spec, { overrides: { desired: "stopped", stoppedInstances: [] } });
     expect(effectOf(stopped, spec)).toBe("none");
