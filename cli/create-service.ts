@@ -58,9 +58,10 @@ type Task = Parameters<typeof carryOut>[1] & { options: StartOptions; startedAt:
 
 async function replaceService(session: Session, { namespace, name, spec }: Order, task: Task): Promise<ExitCode> {
   const { startedAt, format, selector, options } = task;
+  const { force = false } = options;
   const wait = waitOf(options);
   const client = clientOf(session, SupervisorService);
-  const updated = await carryOut(session, task, (call) => client.updateService({ name: `${namespace}/${name}`, spec, wait }, call));
+  const updated = await carryOut(session, task, (call) => client.updateService({ name: `${namespace}/${name}`, spec, wait, force }, call));
   if (updated.service?.status?.desired !== Desired.STOPPED || !options.autostart) {
     return await reportResults(session, { schema: UpdateServiceResponseSchema, message: updated, ...spokenResults(updated), format, startedAt });
   }

@@ -9,6 +9,7 @@ export const exitCodes = {
   timedOut: 6,
   conflict: 7,
   notPermitted: 8,
+  changes: 10,
   interrupted: 130,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

@@ -11,6 +11,8 @@ const exitsByReason: Readonly<Record<string, ExitCode>> = {
   TIMED_OUT: exitCodes.timedOut,
   ALREADY_EXISTS: exitCodes.conflict,
   GENERATION_MISMATCH: exitCodes.conflict,
+  OTHER_OWNER: exitCodes.conflict,
+  PLAN_STALE: exitCodes.conflict,
 };
 
 export function exitCodeOf(reason: string): ExitCode {

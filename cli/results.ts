@@ -49,7 +49,7 @@ export async function reportResults<Desc extends DescMessage>(session: Session, 
     case "wide":
       printLines(session, results, wording, spokenDuration(session.now() - startedAt));
   }
-  if (format !== "json" && format !== "jsonl") for (const { name, problem } of failed) reportFailure(session, name, problem);
+  if (format !== "json" && format !== "jsonl") printFailures(session, failed);
   return worstExitCode(failed.map(({ problem }) => problem?.reason ?? ""));
 }
 
@@ -74,9 +74,12 @@ function sentence(result: TargetResult, { done, unchanged, accepted }: Wording):
   }
 }
 
-function reportFailure({ err }: Session, name: string, problem: TargetResult["problem"]): void {
-  const message = safeText(problem?.message || `${shortName(name)} failed`);
-  printFailure(err, message, problem ? problemDetails(problem) : []);
+/** On standard error, why each of them failed. */
+export function printFailures({ err }: Session, failed: readonly TargetResult[]): void {
+  for (const { name, problem } of failed) {
+    const message = safeText(problem?.message || `${shortName(name)} failed`);
+    printFailure(err, message, problem ? problemDetails(problem) : []);
+  }
 }
 
 const mostPids = 8;

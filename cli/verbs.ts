@@ -12,6 +12,7 @@ export interface VerbEntry {
 }
 
 const run = "Run services:";
+const files = "Services of a file:";
 const look = "Look at them:";
 export const hostGroup = "The daemon and pmctl:";
 
@@ -24,6 +25,14 @@ export const verbs: readonly VerbEntry[] = [
   { name: "kill", group: run, summary: "send a signal to the processes of services", load: () => import("./commands/kill.ts") },
   { name: "delete", aliases: ["rm", "del"], group: run, summary: "stop services and forget them", load: () => import("./commands/delete.ts") },
   { name: "wait", group: run, summary: "wait until services are ready, or stopped", load: () => import("./commands/wait.ts") },
+  { name: "up", group: files, summary: "make services be what a file says, and start them", load: () => import("./commands/up.ts") },
+  { name: "down", group: files, summary: "stop the services of a file", load: () => import("./commands/down.ts") },
+  { name: "diff", group: files, summary: "show what applying a file would change", load: () => import("./commands/diff.ts") },
+  { name: "apply", group: files, summary: "make services be what a file says", load: () => import("./commands/apply.ts") },
+  { name: "check", group: files, summary: "say all that is wrong with a file", load: () => import("./commands/check.ts") },
+  { name: "reload-config", group: files, summary: "apply the file of pmd itself again", load: () => import("./commands/reload-config.ts") },
+  { name: "history", group: files, summary: "list the specs that a service has had", load: () => import("./commands/history.ts") },
+  { name: "rollback", group: files, summary: "give a service a spec that it has had before", load: () => import("./commands/rollback.ts") },
   { name: "ps", aliases: ["ls", "list"], group: look, summary: "list services", load: () => import("./commands/ps.ts") },
   { name: "status", aliases: ["describe", "show"], group: look, summary: "all about one service", load: () => import("./commands/status.ts") },
   { name: "health", group: look, summary: "show what health checks say", load: () => import("./commands/health.ts") },

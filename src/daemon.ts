@@ -1,4 +1,5 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { logAccess } from "./api/access-log.ts";
 import { translateErrors } from "./api/connect-error.ts";
@@ -8,7 +9,8 @@ import { listen } from "./api/listen.ts";
 import { routes } from "./api/routes.ts";
 import { validateRequests } from "./api/validate-request.ts";
 import { findViolations } from "./api/violations.ts";
-import { loadManifest } from "./config/load-manifest.ts";
+import { loadManifest, readManifest } from "./config/load-manifest.ts";
+import { invalidFields, PmError } from "./errors.ts";
 import { SystemProber } from "./health/system-prober.ts";
 import { homeDirectory } from "./host/child-environment.ts";
 import { PosixHost } from "./host/posix-host.ts";
@@ -22,8 +24,9 @@ import { PumpKeeper } from "./logs/pump-keeper.ts";
 import { PumpLimit } from "./logs/pump-limit.ts";
 import { UsageSampler } from "./metrics/usage-sampler.ts";
 import type { Settings } from "./settings.ts";
-import { openStore } from "./store/open-store.ts";
-import { type DefinedService, Services } from "./supervisor/services.ts";
+import { openStore, storeFile } from "./store/open-store.ts";
+import { type Definition, type DefinitionFile, Definitions, problemsOf } from "./supervisor/definitions.ts";
+import { Services } from "./supervisor/services.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 
 /** Calls that are under way when pmd ends have this long to finish. */
@@ -32,9 +35,14 @@ const closeGraceMs = 2000;
 /** What stopped services have written last is on disk by then, or will be. */
 const lastOutputMs = 2000;
 
+/** Nobody waits for a reload that a signal asked for. */
+const reloadMs = 1000;
+
 export interface RunningDaemon {
   /** Resolves when a client has asked for the end. */
   readonly ended: Promise<void>;
+  /** Applies the file that it was started with again. Never throws: what is wrong is logged, and told of the services that the file defines. */
+  reload(): Promise<void>;
   /** Stops answering and lets go of everything; services run on. */
   close(): Promise<void>;
 }
@@ -42,11 +50,13 @@ export interface RunningDaemon {
 /** Builds every part and joins them; the only place that knows them all. */
 export async function startDaemon(settings: Settings, version: string, log: Logger): Promise<RunningDaemon> {
   // First of all: a file that says nonsense shall not cost more than its message.
-  const defined = settings.config === "" ? [] : await readDefined(settings.config);
+  const { defined, refusal } = settings.config === "" ? {} : await readOwnFile(settings);
   makeDirectories(settings);
   const locks = [await lockDirectory(settings.stateDir, settings), await lockDirectory(settings.runtimeDir, settings)];
   const { store, setAside } = openStore(settings.stateDir);
   if (setAside) log.error({ setAside }, "the store was damaged: it was set aside, and a new one begun; what runs is still looked after");
+  if (refusal && !store.listServices().some(({ source }) => source === settings.config)) throw refusal;
+  if (refusal) log.error({ err: refusal }, "the configuration file is not valid: what it said before holds");
   const say = (message: string, details: object) => log.info(details, message);
   const host = new PosixHost({ ...settings, id: directoryId(settings.stateDir), log: say });
   const services = new Services({
@@ -92,8 +102,14 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   pump.open();
   if (setAside)
     services.events.append({ type: "store_reset", message: `the store was damaged and is now ${setAside}`, attributes: { path: setAside } });
-  services.open(defined);
+  services.open(defined?.services.map((service) => ({ ...service, source: defined.source })));
   sampler.start();
+  const definitions = new Definitions({
+    supervisor,
+    read: readDefinition,
+    wallTime: () => host.wallTime(),
+    own: { path: settings.config, problems: refusal ? problemsOf(refusal) : [], ...(defined && { readAt: host.wallTime() }) },
+  });
   const end = Promise.withResolvers<void>();
   const startedAt = Date.now();
   const daemon: Daemon = {
@@ -105,6 +121,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
       { id: "cgroup.kill", available: host.cgroups.available, detail: host.cgroups.available ? host.cgroups.root : host.cgroups.reason },
     ],
     problems: () => [
+      ...definitions.own.problems.map((message) => ({ reason: "FILE_INVALID", message })),
       ...(setAside ? [{ reason: "STORE_RESET", message: `the store was damaged: it is now ${setAside}, and a new one was begun` }] : []),
       ...(pump.held ? [] : [{ reason: "PUMP_UNAVAILABLE", message: "there is no log pump: another is being started" }]),
       ...(pump.stalled ? [{ reason: "PUMP_STALLED", message: "the log pump does not answer: it is being replaced" }] : []),
@@ -129,7 +146,7 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
     mode: settings.socketMode,
     owner: settings.socketOwner,
     group: settings.socketGroup,
-    routes: routes({ daemon, supervisor, sampler }),
+    routes: routes({ daemon, supervisor, definitions, sampler }),
     interceptors: [logAccess((call) => log.debug(call, "call")), translateErrors(logError), validateRequests],
     log: logError,
   });
@@ -138,11 +155,22 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   let closing: Promise<void> | undefined;
   return {
     ended: end.promise,
+    reload,
     close() {
       closing ??= close();
       return closing;
     },
   };
+
+  async function reload(): Promise<void> {
+    try {
+      const options = { names: [], prune: false, force: false, resetOverrides: false };
+      const { plan } = await definitions.apply({ path: "" }, options, { level: "accepted" }, AbortSignal.timeout(reloadMs));
+      log.info({ changed: plan.services.filter(({ effect }) => effect !== "none").map(({ key }) => key) }, "the configuration file was applied");
+    } catch (error) {
+      log.error({ err: error }, "the configuration file was not applied: what it said before holds");
+    }
+  }
 
   async function close(): Promise<void> {
     services.events.append({ type: "daemon_stopping", message: "pmd ends" });
@@ -159,10 +187,27 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   }
 }
 
+/** A host that boots while its file is being edited has what it said before, if anything of it is known. */
+async function readOwnFile({ config, stateDir }: Settings): Promise<{ defined?: Definition; refusal?: PmError }> {
+  try {
+    return { defined: await readDefinition({ path: config }) };
+  } catch (error) {
+    if (error instanceof PmError && existsSync(join(stateDir, storeFile))) return { refusal: error };
+    throw error;
+  }
+}
+
 /** The same rules hold for a file as for the API. */
-async function readDefined(path: string): Promise<DefinedService[]> {
-  const manifest = await loadManifest(path, { findViolations, toSpec });
-  return manifest.services.map(({ name, spec }) => ({ namespace: manifest.namespace, name, spec, source: manifest.path }));
+async function readDefinition({ path, text }: DefinitionFile): Promise<Definition> {
+  const rules = { findViolations, toSpec };
+  const manifest = await (text === undefined ? loadManifest(path, rules) : readManifest(text, path, rules)).catch(asRefusal);
+  return { source: manifest.path, services: manifest.services.map((service) => ({ ...service, namespace: manifest.namespace })) };
+}
+
+/** A file that cannot be read is no fault of pmd: whoever named it hears why. */
+function asRefusal(error: unknown): never {
+  if (error instanceof Error && error.message.startsWith("cannot read ")) throw invalidFields([{ field: "", message: error.message }]);
+  throw error;
 }
 
 /** The socket's directory may be entered by all when root serves others; what is in it has its own modes. */

@@ -23,6 +23,8 @@ export const reasons = [
   "PORT_IN_USE",
   "DEPENDENCY_DOWN",
   "HAS_DEPENDENTS",
+  "OTHER_OWNER",
+  "PLAN_STALE",
 ] as const;
 export type Reason = (typeof reasons)[number];
 
@@ -55,12 +57,12 @@ export class PmError extends Error {
 }
 
 export function invalidFields(violations: readonly Violation[]): PmError {
-  const message = violations.map(({ field, message }) => `${field}: ${message}`).join("; ");
+  const message = violations.map(({ field, message }) => (field === "" ? message : `${field}: ${message}`)).join("; ");
   return new PmError("INVALID_FIELD", message, { violations });
 }
 
 export function emptySelector(): PmError {
-  return new PmError("EMPTY_SELECTOR", "the selector says nothing: give names, labels or states, or set all");
+  return new PmError("EMPTY_SELECTOR", "the selector says nothing: give names, labels, states or a source, or set all");
 }
 
 export function serviceNotFound(name: string, similar: readonly string[] = []): PmError {
@@ -91,6 +93,33 @@ export function serviceExists(name: string): PmError {
 export function definedElsewhere(name: string, source: string): PmError {
   return new PmError("ALREADY_EXISTS", `${name} in ${source} was made over the API already: delete it, or name it differently`, {
     metadata: { name, source },
+  });
+}
+
+/** Of several the first speaks for its reason, and the message is of all. */
+export function allOf(errors: readonly [PmError, ...PmError[]]): PmError {
+  const [first, ...others] = errors;
+  if (others.length === 0) return first;
+  return new PmError(first.reason, errors.map(({ message }) => message).join("; "), { metadata: { ...first.metadata }, cause: first });
+}
+
+/** What a file defines is changed there, and what another owner made is not a file's to change. */
+export function otherOwner(name: string, owner: string): PmError {
+  const whose = owner === "" ? "was made over the API" : `belongs to ${owner}`;
+  return new PmError("OTHER_OWNER", `${name} ${whose}: change it there, or use force`, { metadata: { name, owner } });
+}
+
+export function planStale(expected: string, actual: string): PmError {
+  return new PmError("PLAN_STALE", `services or the file have changed since the plan ${expected} was made: look at it again`, {
+    metadata: { expected, actual },
+  });
+}
+
+/** Generation 0 is the one before the present one. */
+export function revisionNotFound(name: string, generation: number, known: readonly number[]): PmError {
+  const wanted = generation === 0 ? "no earlier revision" : `no revision ${generation}`;
+  return new PmError("NOT_FOUND", `${name} has ${wanted}: what is known is ${known.join(", ")}`, {
+    metadata: { name, generation: String(generation) },
   });
 }
 

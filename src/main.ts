@@ -30,9 +30,13 @@ async function main(argv: readonly string[]): Promise<void> {
   });
   try {
     const daemon = await startDaemon(settings, pkg.version, log);
-    onSignals((signal) => {
-      log.info({ signal }, "pmd ends, services run on");
-      daemon.close().then(() => process.exit(0), crash);
+    onSignals({
+      end(signal) {
+        log.info({ signal }, "pmd ends, services run on");
+        daemon.close().then(() => process.exit(0), crash);
+      },
+      // A terminal that is closed is no reason to stop watching services.
+      reload: settings.config === "" ? () => undefined : () => daemon.reload().catch(crash),
     });
     await daemon.ended;
     await daemon.close();
@@ -56,10 +60,10 @@ function readSettings(argv: readonly string[], version: string) {
 /** For whoever has just typed the command: a line for each thing that is wrong. */
 function explain(error: Error): string {
   if (!(error instanceof PmError) || error.violations.length === 0) return `pmd: ${error.message}\n`;
-  return error.violations.map(({ field, message }) => `pmd: ${field}: ${message}\n`).join("");
+  return error.violations.map(({ field, message }) => `pmd: ${field === "" ? "" : `${field}: `}${message}\n`).join("");
 }
 
-function onSignals(end: (signal: string) => void): void {
+function onSignals({ end, reload }: { end: (signal: string) => void; reload: () => void }): void {
   let ending = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
@@ -68,8 +72,7 @@ function onSignals(end: (signal: string) => void): void {
       end(signal);
     });
   }
-  // A terminal that is closed is no reason to stop watching services.
-  process.on("SIGHUP", () => undefined);
+  process.on("SIGHUP", reload);
 }
 
 function crash(error: unknown): never {

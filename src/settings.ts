@@ -47,6 +47,7 @@ Usage: pmd [--config FILE] [options]
 
 Signals: TERM and INT end pmd and leave the services running; the next pmd takes them over. A second one ends it at once.
 To stop the services too: pmctl daemon stop --stop-services
+HUP applies the file again, as pmctl reload-config does; one that is not valid changes nothing.
 
 Examples:
   pmd --config /etc/pmd/pm.yaml

@@ -11,7 +11,13 @@ import { waitOf } from "../waiting.ts";
 import { shortName } from "../words.ts";
 
 type DeleteOptions = SelectorOptions &
-  OutputOptions & { readonly yes?: boolean; readonly purgeLogs?: boolean; readonly grace?: number; readonly timeout?: number };
+  OutputOptions & {
+    readonly yes?: boolean;
+    readonly purgeLogs?: boolean;
+    readonly grace?: number;
+    readonly timeout?: number;
+    readonly force?: boolean;
+  };
 
 export const verb: Verb<DeleteOptions> = {
   operands: "[name...]",
@@ -23,7 +29,10 @@ export const verb: Verb<DeleteOptions> = {
     "pmctl delete web --purge-logs       # its log files too",
   ],
   addOptions(command) {
-    command.option("-y, --yes", "do not ask").option("--purge-logs", "remove their log files too");
+    command
+      .option("-y, --yes", "do not ask")
+      .option("--purge-logs", "remove their log files too")
+      .option("--force", "also services that a file defines");
     durationOption(selectorOptions(command), "--grace <duration>", "time to end by itself; 0 kills at once");
     durationOption(command, "--timeout <duration>", "wait no longer than this");
     outputOptions(command);
@@ -33,9 +42,9 @@ export const verb: Verb<DeleteOptions> = {
     const format = formatOf(options);
     if (!options.yes) await askFirst(session, selector);
     const startedAt = session.now();
-    const { grace, purgeLogs = false } = options;
+    const { grace, purgeLogs = false, force = false } = options;
     const patience = { ...options, wait: true };
-    const request = { selector, purgeLogs, wait: waitOf(patience), ...(grace !== undefined && { grace: durationOf(grace) }) };
+    const request = { selector, purgeLogs, force, wait: waitOf(patience), ...(grace !== undefined && { grace: durationOf(grace) }) };
     const message = await carryOut(session, { doing: "deleting", goal: "stopped", selector, options: patience }, (call) =>
       clientOf(session, SupervisorService).deleteServices(request, call),
     );

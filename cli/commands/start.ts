@@ -33,7 +33,7 @@ import { parseEnumWord } from "../words.ts";
 export type StartOptions = SelectorOptions &
   WaitOptions &
   OutputOptions &
-  SpecOptions & { readonly name?: string; readonly shell?: string; readonly replace?: boolean };
+  SpecOptions & { readonly name?: string; readonly shell?: string; readonly replace?: boolean; readonly force?: boolean };
 
 export const verb: Verb<StartOptions> = {
   operands: "[what...]",
@@ -95,7 +95,8 @@ function specOptions(command: Command): void {
       undefined,
     )
     .option("--description <text>", "a sentence about it")
-    .option("--replace", "if there is one of this name, change it");
+    .option("--replace", "if there is one of this name, change it")
+    .option("--force", "with --replace: also if a file defines it");
 }
 
 async function startKnown(session: Session, names: readonly string[], options: StartOptions): Promise<ExitCode> {

@@ -33,6 +33,8 @@ export const codes = {
   PORT_IN_USE: Code.FailedPrecondition,
   DEPENDENCY_DOWN: Code.FailedPrecondition,
   HAS_DEPENDENTS: Code.FailedPrecondition,
+  OTHER_OWNER: Code.FailedPrecondition,
+  PLAN_STALE: Code.Aborted,
 } satisfies Record<Reason, Code>;
 
 export type LogError = (error: unknown, method: string) => void;

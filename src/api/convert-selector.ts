@@ -3,8 +3,8 @@ import { emptySelector } from "../errors.ts";
 import type { Selector } from "../supervisor/selection.ts";
 import { toStateWords } from "./convert-status.ts";
 
-export function toSelector({ names, namespace, labels, states, all }: SelectorMessage): Selector {
-  return { names, namespace, labels, states: toStateWords(states), all };
+export function toSelector({ names, namespace, labels, states, all, source }: SelectorMessage): Selector {
+  return { names, namespace, labels, states: toStateWords(states), all, source };
 }
 
 /** A verb that does not say to whom says nothing. */

@@ -131,6 +131,7 @@ const conditions = {
   adopted: ConditionValue.ADOPTED,
   survivors: ConditionValue.SURVIVORS,
   shim_lost: ConditionValue.SHIM_LOST,
+  file_invalid: ConditionValue.FILE_INVALID,
 } satisfies Record<ConditionType, ConditionValue>;
 
 const outcomes = {

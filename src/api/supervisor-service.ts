@@ -42,16 +42,16 @@ export function supervisorService(supervisor: Supervisor, runtimeDir: string): S
       return { service: fromService(service), results: results.map(fromTarget) };
     },
 
-    async updateService({ name, spec, expectedGeneration, leaveRunning, validateOnly, wait }, { signal }) {
+    async updateService({ name, spec, expectedGeneration, leaveRunning, validateOnly, wait, force }, { signal }) {
       const next = required(spec && toSpec(spec, { stored: services.get(name).spec }));
-      const generation = expectedGeneration > 0n ? { expectedGeneration: Number(expectedGeneration) } : {};
-      if (validateOnly) return { service: fromService(supervisor.checkUpdate(name, next, generation.expectedGeneration).view()) };
-      const { service, results } = await supervisor.update(name, next, { ...generation, leaveRunning }, toWait(wait), signal);
+      const how = { force, ...(expectedGeneration > 0n && { expectedGeneration: Number(expectedGeneration) }) };
+      if (validateOnly) return { service: fromService(supervisor.checkUpdate(name, next, how).view()) };
+      const { service, results } = await supervisor.update(name, next, { ...how, leaveRunning }, toWait(wait), signal);
       return { service: fromService(service), results: results.map(fromTarget) };
     },
 
-    async deleteServices({ selector, purgeLogs, validateOnly, wait, grace }, { signal }) {
-      const how = { validateOnly, ...(grace && { graceMs: toMs(grace) }) };
+    async deleteServices({ selector, purgeLogs, validateOnly, wait, grace, force }, { signal }) {
+      const how = { validateOnly, force, ...(grace && { graceMs: toMs(grace) }) };
       const logs = purgeLogs && !validateOnly ? services.logSources(select(toVerbSelector(selector), services.sorted())) : [];
       const results = await supervisor.delete(toVerbSelector(selector), how, toWait(wait), signal);
       const gone = new Set(results.filter(({ outcome }) => outcome === "done").map(({ name }) => name));

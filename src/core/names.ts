@@ -5,6 +5,12 @@ export function serviceKey(namespace: string, name: string): string {
   return `${namespace}/${name}`;
 }
 
+/** Of a service in full. */
+export function splitKey(key: string): { readonly namespace: string; readonly name: string } {
+  const slash = key.indexOf("/");
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
 export function instanceKey(serviceName: string, index: number): string {
   return `${serviceName}#${index}`;
 }

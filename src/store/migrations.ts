@@ -47,6 +47,22 @@ export const migrations: readonly string[] = [
     json_extract(record, '$.spec.process.logs')
   )) WHERE json_type(record, '$.spec.process.logs') = 'object';
   `,
+  // Specs that a service has had are kept. A step that writes a new field into the spec of a service has to write it into these too.
+  `
+  CREATE TABLE revision (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    at REAL NOT NULL,
+    origin TEXT NOT NULL,
+    record TEXT NOT NULL CHECK (json_valid(record)),
+    PRIMARY KEY (namespace, name, generation)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO revision
+    SELECT namespace, name, record ->> '$.generation', record ->> '$.updatedAt', record ->> '$.source', record -> '$.spec' FROM service
+    WHERE json_type(record, '$.spec') = 'object' AND json_type(record, '$.generation') = 'integer'
+      AND json_type(record, '$.updatedAt') IN ('integer', 'real') AND json_type(record, '$.source') = 'text';
+  `,
 ];
 
 export function readVersion(db: DatabaseSync): number {
@@ -74,6 +90,7 @@ function takeStep(db: DatabaseSync, step: string, version: number): void {
 export function checkSchema(db: DatabaseSync): void {
   db.prepare("SELECT key, value FROM meta");
   db.prepare("SELECT namespace, name, record FROM service");
+  db.prepare("SELECT namespace, name, generation, at, origin, record FROM revision");
   db.prepare("SELECT instance, record FROM resting");
   db.prepare("SELECT number, id, namespace, service, record, ended, ended_at FROM run");
   db.prepare("SELECT sequence, at, record FROM event");

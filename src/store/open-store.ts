@@ -8,6 +8,9 @@ import { defaultRetention, type Retention } from "./retention.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import { isDamageReport } from "./transaction.ts";
 
+/** Within the state directory. */
+export const storeFile = "pmd.db";
+
 export interface StoreOptions {
   readonly retention?: Partial<Retention>;
   readonly wallTime?: () => number;
@@ -18,7 +21,7 @@ export interface StoreOptions {
  * new one is begun. One that a newer pmd has written is refused, and stays as it is.
  */
 export function openStore(stateDir: string, options: StoreOptions = {}): { store: SqliteStore; setAside?: string } {
-  const file = join(stateDir, "pmd.db");
+  const file = join(stateDir, storeFile);
   const retention = { ...defaultRetention, ...options.retention };
   const wallTime = options.wallTime ?? Date.now;
   checkAccess(stateDir, file);

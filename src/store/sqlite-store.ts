@@ -1,7 +1,17 @@
 import type { DatabaseSync } from "node:sqlite";
 import { serviceKey } from "../core/names.ts";
+import type { ServiceSpec } from "../core/spec.ts";
 import { storeUnavailable } from "../errors.ts";
-import type { Resting, Store, StoredEvent, StoredExit, StoredRun, StoredService } from "../supervisor/store.ts";
+import {
+  type Resting,
+  revisionsKept,
+  type Store,
+  type StoredEvent,
+  type StoredExit,
+  type StoredRevision,
+  type StoredRun,
+  type StoredService,
+} from "../supervisor/store.ts";
 import { applyWrite } from "./apply-write.ts";
 import type { DiskReserve } from "./disk-reserve.ts";
 import { pruneEvents, pruneRuns, type Retention } from "./retention.ts";
@@ -55,7 +65,10 @@ export class SqliteStore implements Store {
   }
 
   saveServices(...services: StoredService[]): void {
-    this.#writeIntent(() => this.#replaceServices(services));
+    this.#writeIntent(() => {
+      this.#replaceServices(services);
+      for (const service of services) this.#keepRevision(service);
+    });
   }
 
   saveOverrides(...services: StoredService[]): void {
@@ -68,8 +81,26 @@ export class SqliteStore implements Store {
     }
   }
 
+  #keepRevision({ namespace, name, generation, updatedAt, source, origin = source, spec }: StoredService): void {
+    const record = JSON.stringify(spec);
+    this.#sql.run("INSERT OR IGNORE INTO revision VALUES (?, ?, ?, ?, ?, ?)", namespace, name, generation, updatedAt, origin, record);
+    const oldest = generation - revisionsKept;
+    if (oldest > 0) this.#sql.run("DELETE FROM revision WHERE namespace = ? AND name = ? AND generation <= ?", namespace, name, oldest);
+  }
+
+  listRevisions(namespace: string, name: string): StoredRevision[] {
+    const newestFirst = "SELECT generation, at, origin, record FROM revision WHERE namespace = ? AND name = ? ORDER BY generation DESC";
+    return this.#sql.all(newestFirst, namespace, name).map((row) => ({
+      generation: row.generation as number,
+      at: row.at as number,
+      origin: row.origin as string,
+      spec: parseRecord<ServiceSpec>(row),
+    }));
+  }
+
   deleteService(namespace: string, name: string): void {
     this.#writeIntent(() => {
+      this.#sql.run("DELETE FROM revision WHERE namespace = ? AND name = ?", namespace, name);
       this.#sql.run("DELETE FROM service WHERE namespace = ? AND name = ?", namespace, name);
       this.#sql.run("DELETE FROM run WHERE namespace = ? AND service = ?", namespace, name);
       this.#sql.run("DELETE FROM resting WHERE substr(instance, 1, length(?1)) = ?1", `${serviceKey(namespace, name)}#`);

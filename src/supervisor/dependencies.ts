@@ -20,7 +20,11 @@ import type { ServiceSpec } from "../core/spec.ts";
 import type { Violation } from "../errors.ts";
 import { type Departure, Departures } from "./departures.ts";
 import type { Instance } from "./instance.ts";
+import type { StoredService } from "./store.ts";
 import type { SupervisedService } from "./supervised-service.ts";
+
+/** A service as it shall be. */
+type WantedSpec = Pick<StoredService, "namespace" | "name" | "spec">;
 
 /** The kernel tells ages in hundredths of a second; what differs by less than this may have started in either order. */
 const ageGrainMs = 100;
@@ -53,20 +57,29 @@ export class Dependencies {
     this.#reversed = undefined;
   }
 
-  /** What would be wrong with the dependencies of this service, as fields of its spec. */
-  findViolations(namespace: string, name: string, spec: ServiceSpec): Violation[] {
-    const edges = edgesIn(namespace, spec);
-    if (edges.length === 0) return [];
-    const key = serviceKey(namespace, name);
-    // A round that this service closes is told as beginning with it.
-    const graph = new Map([[key, edges], ...[...this.#needs].filter(([other]) => other !== key)]);
-    return findGraphFaults(graph, (other) => (other === key ? spec : this.#services.get(other)?.spec))
-      .filter(({ service }) => service === key)
-      .map((fault) => {
-        const other = fault.name.slice(namespace.length + 1);
-        const field = spec.dependsOn?.[other] ? `spec.depends_on[${JSON.stringify(other)}]` : `spec.after[${spec.after?.indexOf(other)}]`;
-        return { field, message: fault.message };
-      });
+  /** What would be wrong with the dependencies of services that shall be so, as fields of the spec of the one, or of the services of a file. */
+  findViolations(wanted: readonly WantedSpec[]): Violation[] {
+    const byKey = new Map(wanted.map((service) => [serviceKey(service.namespace, service.name), service]));
+    const edges = [...byKey].map(([key, { namespace, spec }]) => [key, edgesIn(namespace, spec)] as const);
+    if (edges.every(([, of]) => of.length === 0)) return [];
+    // A round that one of them closes is told as beginning with it.
+    const graph = new Map([...edges, ...[...this.#needs].filter(([other]) => !byKey.has(other))]);
+    return findGraphFaults(graph, (other) => byKey.get(other)?.spec ?? this.#services.get(other)?.spec).flatMap((fault) => {
+      const service = byKey.get(fault.service);
+      if (!service) return [];
+      const { namespace, name, spec } = service;
+      const place = wanted.length === 1 ? "spec" : `services[${JSON.stringify(name)}]`;
+      const other = fault.name.slice(namespace.length + 1);
+      const field = spec.dependsOn?.[other] ? `depends_on[${JSON.stringify(other)}]` : `after[${spec.after?.indexOf(other)}]`;
+      return { field: `${place}.${field}`, message: fault.message };
+    });
+  }
+
+  /** Those that would miss this service if others were so, by their full names. */
+  dependentsAmong(key: string, wanted: readonly WantedSpec[]): string[] {
+    const edges = new Map(wanted.map(({ namespace, name, spec }) => [serviceKey(namespace, name), edgesIn(namespace, spec)]));
+    const all = [...edges, ...[...this.#needs].filter(([other]) => !edges.has(other))];
+    return all.filter(([, of]) => of.some(({ name, mustExist }) => name === key && mustExist)).map(([name]) => name);
   }
 
   /** Those that would miss this service, by their full names. */

@@ -13,6 +13,8 @@ export interface Selector {
   readonly labels: Readonly<Record<string, string>>;
   readonly states: readonly StateWord[];
   readonly all: boolean;
+  /** The file that must define them; absent or empty asks for none. */
+  readonly source?: string;
 }
 
 /** A whole service, or one instance of it. */
@@ -47,16 +49,26 @@ export function selectForRead(selector: Selector | undefined, services: readonly
 /** For verbs: an empty selector is refused, and so is a name that names nothing. */
 export function select(selector: Selector, services: readonly SupervisedService[]): Target[] {
   if (isEmpty(selector)) throw emptySelector();
-  const inNamespace = selector.namespace || defaultNamespace;
+  const inNamespace = namespaceOf(selector);
   const named = selector.names.length > 0 ? selector.names.flatMap((name) => selectByName(name, selector, services)) : undefined;
   const candidates = named ?? services.filter((service) => matchesWildcard(inNamespace, service.namespace)).map((service) => ({ service }));
-  return unique(candidates.filter(({ service }) => hasLabels(service, selector) && hasState(service, selector)));
+  return unique(candidates.filter(({ service }) => isAsAsked(service, selector)));
+}
+
+/** Where services are looked for that are not named. A file may define services of several namespaces. */
+function namespaceOf({ namespace, source }: Selector): string {
+  return namespace || (source ? "*" : defaultNamespace);
+}
+
+function isAsAsked(service: SupervisedService, selector: Selector): boolean {
+  const isOfFile = !selector.source || service.stored.source === selector.source;
+  return isOfFile && hasLabels(service, selector) && hasState(service, selector);
 }
 
 /** Whether a read with this selector would have the service among its answers. */
 export function isSelected(selector: Selector, service: SupervisedService): boolean {
-  if (!hasLabels(service, selector) || !hasState(service, selector)) return false;
-  if (selector.names.length === 0) return matchesWildcard(selector.namespace || (isEmpty(selector) ? "*" : defaultNamespace), service.namespace);
+  if (!isAsAsked(service, selector)) return false;
+  if (selector.names.length === 0) return matchesWildcard(isEmpty(selector) ? selector.namespace || "*" : namespaceOf(selector), service.namespace);
   return selector.names.some((text) => {
     const parsed = parseName(text, selector.namespace || defaultNamespace);
     return parsed !== undefined && matchesWildcard(parsed.namespace, service.namespace) && matchesWildcard(parsed.name, service.name);
@@ -79,8 +91,8 @@ function inNamespace(selector: Selector, subject: string): boolean {
   return matchesWildcard(selector.namespace || (isEmpty(selector) ? "*" : defaultNamespace), parseName(subject)?.namespace ?? "");
 }
 
-function isEmpty({ names, labels, states, all }: Selector): boolean {
-  return !all && names.length === 0 && states.length === 0 && Object.keys(labels).length === 0;
+function isEmpty({ names, labels, states, all, source }: Selector): boolean {
+  return !all && !source && names.length === 0 && states.length === 0 && Object.keys(labels).length === 0;
 }
 
 function selectByName(text: string, selector: Selector, services: readonly SupervisedService[]): Target[] {

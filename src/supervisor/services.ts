@@ -1,7 +1,7 @@
 import { parseName, serviceKey, serviceOf } from "../core/names.ts";
-import { fixedPorts, sharedPort } from "../core/ports.ts";
+import { fixedPorts } from "../core/ports.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import { definedElsewhere, invalidFields, limitReached, pathInUse, portInUse, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
+import { allOf, definedElsewhere, invalidFields, limitReached, type PmError, serviceExists, serviceNotFound, spawnFailed } from "../errors.ts";
 import { failpoint } from "../failpoint.ts";
 import { adoptRuns } from "./adopt-runs.ts";
 import { ChangeFeed } from "./change-feed.ts";
@@ -11,11 +11,13 @@ import { EventLog } from "./event-log.ts";
 import { type ExplanationView, explain } from "./explain.ts";
 import type { Host } from "./host.ts";
 import type { Instance, InstanceParts, MeasuredRun } from "./instance.ts";
-import { hintPaths, instanceLogPaths, instanceLogSources, type LogBases, type LogHint, type LogSource } from "./log-paths.ts";
+import { hintPaths, instanceLogSources, type LogBases, type LogHint, type LogSource } from "./log-paths.ts";
+import { findPathConflicts } from "./path-conflicts.ts";
+import { findPortConflicts } from "./port-conflicts.ts";
 import type { Prober } from "./prober.ts";
 import { everything, instancesOf, isSelected, type Selector, select, selectForRead, type Target } from "./selection.ts";
 import { StartGate } from "./start-gate.ts";
-import type { Store, StoredRun, StoredService } from "./store.ts";
+import type { Store, StoredRevision, StoredRun, StoredService } from "./store.ts";
 import { type ServiceChange, SupervisedService } from "./supervised-service.ts";
 import type { ServiceView } from "./view.ts";
 
@@ -178,39 +180,61 @@ export class Services {
   checkNew(wanted: NewService): void {
     const key = serviceKey(wanted.namespace, wanted.name);
     if (this.#byKey.has(key)) throw serviceExists(key);
-    if (this.#byKey.size >= maxServices) throw limitReached("services", maxServices);
-    this.checkSpec(wanted);
+    this.#checkRoom(1);
+    this.checkSpecs([wanted]);
   }
 
-  checkSpec(wanted: NewService): void {
-    this.#checkPaths(wanted);
-    this.#checkPorts(wanted);
-    const violations = this.dependencies.findViolations(wanted.namespace, wanted.name, wanted.spec);
-    if (violations.length > 0) throw invalidFields(violations);
-    if (!wanted.spec.autostart) return;
-    const obstacle = this.#parts.host.findObstacle(wanted.spec.process);
-    if (obstacle) throw spawnFailed(wanted.name, obstacle);
+  /** Throws all that stands in the way of services that shall be so, together with all the others as they are. */
+  checkSpecs(wanted: readonly NewService[]): void {
+    const violations = this.dependencies.findViolations(wanted);
+    const errors = [...(violations.length > 0 ? [invalidFields(violations)] : []), ...this.#findConflicts(wanted), ...this.#findObstacles(wanted)];
+    const [first, ...others] = errors;
+    if (first) throw allOf([first, ...others]);
   }
 
-  create({ namespace, name, spec, source }: DefinedService): SupervisedService {
-    const at = this.#parts.host.wallTime();
-    const overrides = { stoppedInstances: [] };
-    const stored: StoredService = { namespace, name, spec, source, overrides, generation: 1, processGeneration: 1, createdAt: at, updatedAt: at };
+  create(wanted: DefinedService): SupervisedService {
+    const stored = this.#newlyStored(wanted);
     this.#parts.store.saveServices(stored);
     failpoint("create.stored");
-    const service = this.#add(stored);
-    this.events.append({ type: "service_created", subject: service.key, message: `${service.shownName} was created` });
-    return service;
+    return this.#addNew(stored);
+  }
+
+  /** New services and changes of others, all of it durable before it returns, or nothing. */
+  define(created: readonly DefinedService[], changes: readonly (readonly [SupervisedService, ServiceChange])[]): SupervisedService[] {
+    this.#checkRoom(created.length);
+    const fresh = created.map((wanted) => this.#newlyStored(wanted));
+    this.#save(changes, fresh);
+    return fresh.map((stored) => this.#addNew(stored));
+  }
+
+  /** The specs that a service has had, the newest first. */
+  revisions(name: string): StoredRevision[] {
+    const service = this.get(name);
+    return this.#parts.store.listRevisions(service.namespace, service.name);
+  }
+
+  /** Says of all that a file defines that it is not valid now, or, without a message, that it is. */
+  tellFileProblem(source: string, message: string | undefined): void {
+    const since = this.#parts.host.wallTime();
+    for (const service of this.#byKey.values()) {
+      if (service.stored.source !== source || (!message && !service.fileProblem)) continue;
+      service.fileProblem = message === undefined ? undefined : { type: "file_invalid", message, since: service.fileProblem?.since ?? since };
+      this.changes.changed(service.key);
+    }
   }
 
   /** Durable, all of it, before it returns; then it holds. */
   change(changes: readonly (readonly [SupervisedService, ServiceChange])[]): void {
+    this.#save(changes, []);
+  }
+
+  #save(changes: readonly (readonly [SupervisedService, ServiceChange])[], fresh: readonly StoredService[]): void {
     const next = changes
       .map(([service, change]) => [service, service.changed(change)] as const)
       .filter(([service, stored]) => stored !== service.stored);
-    if (next.length === 0) return;
-    const onlyOverrides = next.every(([service, stored]) => stored.spec === service.spec);
-    this.#parts.store[onlyOverrides ? "saveOverrides" : "saveServices"](...next.map(([, stored]) => stored));
+    if (next.length === 0 && fresh.length === 0) return;
+    const onlyOverrides = fresh.length === 0 && next.every(([service, stored]) => stored.spec === service.spec);
+    this.#parts.store[onlyOverrides ? "saveOverrides" : "saveServices"](...next.map(([, stored]) => stored), ...fresh);
     failpoint("intent.stored");
     for (const [service, stored] of next) {
       const before = service.generation;
@@ -288,10 +312,33 @@ export class Services {
   #define(wanted: DefinedService): void {
     const service = this.#byKey.get(serviceKey(wanted.namespace, wanted.name));
     if (service?.stored.source === "") throw definedElsewhere(service.shownName, wanted.source);
-    this.#checkPaths(wanted);
-    this.#checkPorts(wanted);
+    const [conflict] = this.#findConflicts([wanted]);
+    if (conflict) throw conflict;
     if (!service) this.create(wanted);
-    else this.change([[service, { spec: wanted.spec, source: wanted.source }]]);
+    else this.change([[service, { spec: wanted.spec, source: wanted.source, origin: wanted.source }]]);
+  }
+
+  #checkRoom(more: number): void {
+    if (this.#byKey.size + more > maxServices) throw limitReached("services", maxServices);
+  }
+
+  #findObstacles(wanted: readonly NewService[]): PmError[] {
+    return wanted.flatMap(({ name, spec }) => {
+      const obstacle = spec.autostart ? this.#parts.host.findObstacle(spec.process) : undefined;
+      return obstacle ? [spawnFailed(name, obstacle)] : [];
+    });
+  }
+
+  #newlyStored({ namespace, name, spec, source }: DefinedService): StoredService {
+    const at = this.#parts.host.wallTime();
+    const overrides = { stoppedInstances: [] };
+    return { namespace, name, spec, source, overrides, generation: 1, processGeneration: 1, createdAt: at, updatedAt: at };
+  }
+
+  #addNew(stored: StoredService): SupervisedService {
+    const service = this.#add(stored);
+    this.events.append({ type: "service_created", subject: service.key, message: `${service.shownName} was created` });
+    return service;
   }
 
   #tellUpdated(service: SupervisedService): void {
@@ -313,23 +360,8 @@ export class Services {
     this.changed(service);
   }
 
-  /** A log file has one writer. */
-  #checkPaths(wanted: NewService): void {
-    const { stdoutPath, stderrPath } = instanceLogPaths(wanted, 0, this.#parts);
-    const key = serviceKey(wanted.namespace, wanted.name);
-    if (stdoutPath === stderrPath) throw pathInUse(stdoutPath, "its own stdout");
-    for (const service of this.#others(key)) {
-      const other = service.logPaths;
-      const shared = [stdoutPath, stderrPath].find((path) => path === other.stdoutPath || path === other.stderrPath);
-      if (shared) throw pathInUse(shared, service.shownName);
-    }
-  }
-
-  #checkPorts({ namespace, name, spec }: NewService): void {
-    for (const service of this.#others(serviceKey(namespace, name))) {
-      const shared = sharedPort(spec.process.port, service.spec.process.port);
-      if (shared !== undefined) throw portInUse(shared, service.shownName);
-    }
+  #findConflicts(wanted: readonly NewService[]): PmError[] {
+    return [...findPathConflicts(wanted, this.#byKey.values(), this.#parts), ...findPortConflicts(wanted, this.#byKey.values())];
   }
 
   #others(key: string): SupervisedService[] {

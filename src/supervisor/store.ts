@@ -7,7 +7,9 @@ export interface Store {
   saveServices(...services: StoredService[]): void;
   /** The same where only what operators said has changed: there is room for it on a full disk. */
   saveOverrides(...services: StoredService[]): void;
-  /** The service, the history of its runs and its resting instances. */
+  /** The specs that a service has had, the newest first, as many as are kept. A spec is kept when the service is saved with it. */
+  listRevisions(namespace: string, name: string): StoredRevision[];
+  /** The service, its revisions, the history of its runs and its resting instances. */
   deleteService(namespace: string, name: string): void;
 
   /** The rest is written soon, in order, in one transaction with what else is waiting; `flush` waits for it. */
@@ -49,6 +51,20 @@ export interface StoredService {
   readonly updatedAt: number;
   /** The file that defines it; empty when it came over the API. */
   readonly source: string;
+  /** Who wrote its present spec, if that was not its source: empty for the API, or a word such as `rollback to 3`. */
+  readonly origin?: string;
+}
+
+/** So many are kept of a service. */
+export const revisionsKept = 20;
+
+export interface StoredRevision {
+  readonly generation: number;
+  /** Wall clock. */
+  readonly at: number;
+  /** The path of a file, `rollback to 3`, or empty for the API. */
+  readonly origin: string;
+  readonly spec: ServiceSpec;
 }
 
 export interface Overrides {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { displayName, instanceKey, serviceKey } from "../core/names.ts";
+import { runsAlike } from "../core/plan.ts";
 import { candidates } from "../core/ports.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import type { LaunchOrder } from "./host.ts";
@@ -16,7 +17,9 @@ const byUrgency: readonly StateWord[] = ["failed", "unknown", "backoff", "stoppi
 export interface ServiceChange {
   readonly spec?: ServiceSpec;
   readonly source?: string;
-  readonly overrides?: Partial<Omit<Overrides, "instances">> & { readonly instances?: number | undefined };
+  /** Who wrote the spec, if not its source; the API when it is empty or absent. */
+  readonly origin?: string;
+  readonly overrides?: "none" | (Partial<Omit<Overrides, "instances">> & { readonly instances?: number | undefined });
 }
 
 /** One service: what is stored of it, and its instances. It decides nothing about processes; its instances do. */
@@ -30,6 +33,8 @@ export class SupervisedService implements InstanceOrders {
   #stored: StoredService;
   #logPaths: (LogPaths & { readonly of: StoredService }) | undefined;
   #instances: Instance[] = [];
+  /** What is wrong with the file that defines it. */
+  fileProblem: ConditionView | undefined;
 
   constructor(stored: StoredService, parts: InstanceParts, logBases: LogBases) {
     this.namespace = stored.namespace;
@@ -85,15 +90,15 @@ export class SupervisedService implements InstanceOrders {
   /** What would be stored of it after this change; the same object when nothing would be different. */
   changed(change: ServiceChange): StoredService {
     const before = this.#stored;
-    const { instances, ...rest } = { ...before.overrides, ...change.overrides };
-    const overrides: Overrides = { ...rest, ...(instances !== undefined && { instances }) };
+    const overrides = change.overrides === "none" ? { stoppedInstances: [] } : mergeOverrides(before.overrides, change.overrides);
     const spec = change.spec && !isDeepStrictEqual(change.spec, before.spec) ? change.spec : before.spec;
     const source = change.source ?? before.source;
     if (spec === before.spec && source === before.source && isDeepStrictEqual(overrides, before.overrides)) return before;
     if (spec === before.spec) return { ...before, overrides, source };
     const generation = before.generation + 1;
-    const processGeneration = isDeepStrictEqual(spec.process, before.spec.process) ? before.processGeneration : generation;
-    return { ...before, spec, source, overrides, generation, processGeneration, updatedAt: this.#parts.host.wallTime() };
+    const processGeneration = runsAlike(spec.process, before.spec.process) ? before.processGeneration : generation;
+    const origin = change.origin ?? "";
+    return { ...before, spec, source, origin, overrides, generation, processGeneration, updatedAt: this.#parts.host.wallTime() };
   }
 
   /** It holds from now on, because it is stored. */
@@ -172,9 +177,14 @@ export class SupervisedService implements InstanceOrders {
       instancesDesired: this.instancesDesired,
       instancesReady: instances.filter(({ ready }) => ready).length,
       instances,
-      conditions: summed(instances.flatMap(({ conditions }) => conditions)),
+      conditions: [...summed(instances.flatMap(({ conditions }) => conditions)), ...(this.fileProblem ? [this.fileProblem] : [])],
     };
   }
+}
+
+function mergeOverrides(before: Overrides, change: Exclude<ServiceChange["overrides"], "none">): Overrides {
+  const { instances, ...rest } = { ...before, ...change };
+  return { ...rest, ...(instances !== undefined && { instances }) };
 }
 
 /** Each kind once, with the instance that has had it longest. */

@@ -1,12 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
-import { displayName } from "../core/names.ts";
+import { displayName, splitKey } from "../core/names.ts";
+import { conflictsIn, type Plan, type PlanEffect } from "../core/plan.ts";
 import { rangeProblem } from "../core/ports.ts";
 import { commandArgv, type ServiceSpec } from "../core/spec.ts";
 import {
+  allOf,
   generationMismatch,
   hasDependents,
   invalidFields,
   noReloadMethod,
+  otherOwner,
   PmError,
   reloadFailed,
   shuttingDown,
@@ -26,6 +29,19 @@ const requestMemoryMs = 600_000;
 const reloadTimeoutMs = 60_000;
 /** A call that others may be waiting for as well does not end with its first caller. */
 const never = new AbortController().signal;
+
+export interface UpdateOptions {
+  readonly expectedGeneration?: number;
+  /** Also if a file defines it. */
+  readonly force?: boolean;
+}
+
+export interface DeleteOptions {
+  readonly graceMs?: number;
+  readonly validateOnly: boolean;
+  /** Also those that a file defines. */
+  readonly force?: boolean;
+}
 
 export interface ServiceOutcome {
   readonly service: ServiceView;
@@ -64,12 +80,12 @@ export class Supervisor {
   async update(
     name: string,
     spec: ServiceSpec,
-    how: { expectedGeneration?: number; leaveRunning: boolean },
+    how: UpdateOptions & { readonly leaveRunning: boolean; readonly origin?: string },
     wait: Wait,
     signal: AbortSignal,
   ): Promise<ServiceOutcome> {
-    const service = this.checkUpdate(name, spec, how.expectedGeneration);
-    this.services.change([[service, { spec }]]);
+    const service = this.checkUpdate(name, spec, how);
+    this.services.change([[service, { spec, origin: how.origin ?? "" }]]);
     const stale = service.instances.filter((instance) => instance.stale);
     this.services.settle(service);
     if (how.leaveRunning) return { service: service.view(), results: [] };
@@ -79,14 +95,45 @@ export class Supervisor {
   }
 
   /** Throws what `update` would refuse. */
-  checkUpdate(name: string, spec: ServiceSpec, expectedGeneration?: number): SupervisedService {
+  checkUpdate(name: string, spec: ServiceSpec, { expectedGeneration, force }: UpdateOptions): SupervisedService {
     this.#checkOpen();
     const service = this.services.get(name);
+    if (!force && service.stored.source !== "") throw otherOwner(service.shownName, service.stored.source);
     if (expectedGeneration !== undefined && service.generation !== expectedGeneration) {
       throw generationMismatch(service.shownName, expectedGeneration, service.generation);
     }
-    if (!isDeepStrictEqual(spec, service.spec)) this.services.checkSpec({ namespace: service.namespace, name: service.name, spec });
+    if (!isDeepStrictEqual(spec, service.spec)) this.services.checkSpecs([{ namespace: service.namespace, name: service.name, spec }]);
     return service;
+  }
+
+  /** Makes specs be what a plan says, all or none, and then the processes of those that changed. What goes is gone before the rest begins. */
+  async apply(plan: Plan, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
+    this.checkPlan(plan);
+    const { source, services: planned } = plan;
+    const created = planned.filter(({ effect }) => effect === "create").map(({ key, to }) => ({ ...splitKey(key), spec: to as ServiceSpec, source }));
+    this.services.define(created, this.#changesOf(plan));
+    const doomed = planned.filter(({ effect }) => effect === "delete").map(({ key }) => key);
+    // A caller that goes away leaves nothing half done: what is stored already is carried out all the same.
+    const how = { validateOnly: false, force: true };
+    const removed = doomed.length === 0 ? [] : await this.delete({ ...everything, all: false, names: doomed }, how, wait, never);
+    const rest = planned.filter(({ to }) => to !== undefined);
+    const results = await Promise.all(rest.map(({ key, effect }) => this.#carryOut(key, effect, wait, signal)));
+    return [...results.flat(), ...removed].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Throws what `apply` would refuse. */
+  checkPlan(plan: Plan): void {
+    this.#checkOpen();
+    const [first, ...others] = conflictsIn(plan).map(({ key, otherOwner: owner }) => otherOwner(displayName(key), owner ?? ""));
+    if (first) throw allOf([first, ...others]);
+    const different = plan.services.filter(({ effect, to }) => to && effect !== "none");
+    const wanted = different.map(({ key, to }) => ({ ...splitKey(key), spec: to as ServiceSpec }));
+    this.services.checkSpecs(wanted);
+    const doomed = plan.services.flatMap(({ key, effect }) => (effect === "delete" ? key : []));
+    for (const key of doomed) {
+      const left = without(this.services.dependencies.dependentsAmong(key, wanted), doomed);
+      if (left.length > 0) throw hasDependents(displayName(key), left.map(displayName));
+    }
   }
 
   /** Starts along what they cannot do without, if that is down. */
@@ -176,19 +223,21 @@ export class Supervisor {
   }
 
   /** Forgets a service only when nothing of it is left. */
-  async delete(selector: Selector, how: { graceMs?: number; validateOnly: boolean }, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
-    const targets = this.#select(selector).map(({ service }) => ({ service }));
+  async delete(selector: Selector, how: DeleteOptions, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
+    const all = this.#select(selector).map(({ service }) => ({ service }));
+    const [targets, refused] = how.force ? [all, []] : splitByOwner(all);
     this.#checkDispensable(targets.map(({ service }) => service));
-    if (how.validateOnly) return targets.map((target) => targetView(nameOf(target), instancesOf(target), { outcome: "accepted" }));
+    if (how.validateOnly) return [...targets.map((target) => targetView(nameOf(target), instancesOf(target), { outcome: "accepted" })), ...refused];
     const names = targets.map(({ service }) => service.key);
-    if (names.length === 0) return [];
+    if (names.length === 0) return refused;
     const stopped = await this.stop({ ...everything, all: false, names }, how, { ...wait, level: "ready" }, signal);
-    return stopped.map((result) => {
+    const deleted = stopped.map((result) => {
       const service = this.services.find(result.name);
       if (result.outcome === "failed" || !service) return result;
       this.services.forget(service);
-      return { ...result, outcome: "done" };
+      return { ...result, outcome: "done" as const };
     });
+    return [...deleted, ...refused];
   }
 
   /** Stops everything, and accepts no new work from here on; the intent that is stored stays as it is. */
@@ -238,6 +287,34 @@ export class Supervisor {
     const selected = new Set(targets.map(({ service }) => service));
     const down = this.services.dependencies.downBelow([...selected].map(({ key }) => key));
     return down.filter((service) => !selected.has(service)).map((service) => ({ service }));
+  }
+
+  #changesOf({ source, services: planned, options }: Plan): [SupervisedService, ServiceChange][] {
+    return planned.flatMap(({ key, effect, to }): [SupervisedService, ServiceChange][] => {
+      const service = this.services.find(key);
+      if (!service || effect === "none") return [];
+      if (effect === "delete") return [[service, { overrides: { desired: "stopped" } }]];
+      return [[service, { ...(to && { spec: to }), source, origin: source, ...(options.resetOverrides && { overrides: "none" as const }) }]];
+    });
+  }
+
+  /** What a new spec means for the instances; decided by what they are now, because others may have been at work since the plan was made. */
+  async #carryOut(key: string, effect: PlanEffect, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
+    const service = this.services.find(key);
+    if (!service) return [];
+    const target = { service };
+    if (effect === "none") return [targetView(key, instancesOf(target), { outcome: "unchanged" })];
+    const spare = service.instances.filter(({ index, atRest }) => !service.wants(index) && !atRest);
+    const fresh = wantedOf(target).filter(({ model }) => model.state.phase === "stopped");
+    const old = effect === "restart" ? without(wantedOf(target), fresh) : [];
+    const goals = [
+      ...spare.map((instance): [Instance, Goal] => [instance, { verb: "stop" }]),
+      ...old.map((instance): [Instance, Goal] => [instance, { verb: "restart", oldRun: instance.run?.id }]),
+      ...fresh.map((instance): [Instance, Goal] => [instance, { verb: "start" }]),
+    ];
+    this.services.settle(service);
+    this.services.tell(old, { type: "restart" });
+    return [await this.#outcomeOf(target, goals, this.#withGrace(wait, [target]), signal)];
   }
 
   #restartTargets(targets: readonly Target[], wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
@@ -309,6 +386,16 @@ function send(run: LiveRun, name: string, signal: string, to: "main" | "group"):
   }
 }
 
-function without(targets: readonly Target[], others: readonly Target[]): Target[] {
-  return targets.filter((target) => !others.includes(target));
+function without<T>(all: readonly T[], others: readonly T[]): T[] {
+  return all.filter((one) => !others.includes(one));
+}
+
+/** What a file defines is not deleted in passing. */
+function splitByOwner(targets: readonly { readonly service: SupervisedService }[]): [{ readonly service: SupervisedService }[], TargetView[]] {
+  const owned = targets.filter(({ service }) => service.stored.source !== "");
+  const refused = owned.map((target) => {
+    const { shownName, stored } = target.service;
+    return targetView(nameOf(target), instancesOf(target), { error: otherOwner(shownName, stored.source), outcome: "failed" });
+  });
+  return [without(targets, owned), refused];
 }

@@ -8,7 +8,7 @@ import type { Overrides, StoredExit } from "./store.ts";
 export const stateWords = ["stopped", "waiting", "starting", "running", "stopping", "backoff", "exited", "failed", "unknown"] as const;
 export type StateWord = (typeof stateWords)[number];
 
-export type ConditionType = "crash_loop" | "oom_killed" | "config_stale" | "adopted" | "survivors" | "shim_lost";
+export type ConditionType = "crash_loop" | "oom_killed" | "config_stale" | "adopted" | "survivors" | "shim_lost" | "file_invalid";
 
 export interface ConditionView {
   readonly type: ConditionType;

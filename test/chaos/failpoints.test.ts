@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { ConfigService } from "../../gen/pm/v1/config_service_pb.ts";
 import { ExitRecord_Cause as Cause } from "../../gen/pm/v1/process_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { startDaemon, TestDaemon } from "../support/daemon.ts";
@@ -126,6 +127,40 @@ it.each(["intent.stored", "stop.asked", "stop.killed", "end.recorded"])(
     const { runs } = await client.getService({ name: "lasting", runHistory: 10 });
     expect(runs.map(({ exit }) => exit?.cause)).toEqual([Cause.STOPPED_BY_REQUEST]);
     await eventually(() => readdirSync(join(daemon.runtimeDir, "runs")).length === 0);
+  },
+);
+
+it.each(["store.durable-before-commit", "intent.stored", "stop.asked", "end.recorded", "delete.stored"])(
+  "pmd killed at %s of an apply: applied again, services are what the file says, and nothing else is left",
+  async (point) => {
+    await using daemon = await startDaemon({ programs });
+    const client = daemon.client(ConfigService);
+    const apply = (services: Record<string, string>) => {
+      const entries = Object.entries(services).map(([name, line]) => [name, { command: line, env: daemon.mark, start: { settle: "20ms" } }]);
+      const text = JSON.stringify({ version: 1, services: Object.fromEntries(entries) });
+      return client.applyConfig({ file: { path: join(daemon.root, "pm.json"), text }, options: { prune: true } });
+    };
+    await apply({ same: "exec sleep 1000", other: "exec sleep 1000", old: "exec sleep 1000" });
+    const pid = await pidOf(daemon, "same");
+    await daemon.stop();
+    await daemon.start({ PMD_FAILPOINT: `${point}:kill` });
+    await eventually(() => isRunning(daemon, "other"));
+    const wanted = { same: "exec sleep 1000", other: "exec sleep 1001", fresh: "exec sleep 1000" };
+    await apply(wanted).catch(() => undefined);
+    expect(await daemon.ended()).toBe("SIGKILL");
+    await daemon.start();
+    await apply(wanted);
+    const { services } = await daemon.client(SupervisorService).listServices({});
+    expect(services.map(({ name }) => name)).toEqual(["fresh", "other", "same"]);
+    for (const { name } of services) await eventually(() => isRunning(daemon, name));
+    expect(await pidOf(daemon, "same")).toBe(pid);
+    // A shell becomes what it was told to be a moment after it has begun.
+    await eventually(async () => {
+      const pids = await Promise.all(["fresh", "other", "same"].map((name) => pidOf(daemon, name)));
+      const seconds = pids.map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[1]);
+      return seconds.join() === "1000,1001,1000";
+    });
+    await eventually(() => readdirSync(join(daemon.runtimeDir, "runs")).length === 3);
   },
 );
 

@@ -67,6 +67,7 @@ function readAll(store: Store): unknown {
   const everyService = ["default", "prod"].flatMap((namespace) => ["web", "web2", "w", "Web.x_1"].map((name) => [namespace, name] as const));
   return {
     services: store.listServices(),
+    revisions: everyService.map(([namespace, name]) => store.listRevisions(namespace, name)),
     resting: [...store.listResting()].sort(),
     runs: everyService.map(([namespace, name]) => store.listRuns(namespace, name, 50)),
     newestRuns: everyService.map(([namespace, name]) => store.listRuns(namespace, name, 1)),

@@ -1,7 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { serviceKey } from "../../src/core/names.ts";
 import { storeUnavailable } from "../../src/errors.ts";
-import type { Resting, Store, StoredEvent, StoredExit, StoredRun, StoredService } from "../../src/supervisor/store.ts";
+import {
+  type Resting,
+  revisionsKept,
+  type Store,
+  type StoredEvent,
+  type StoredExit,
+  type StoredRevision,
+  type StoredRun,
+  type StoredService,
+} from "../../src/supervisor/store.ts";
 
 /** What a store does, without a disk. What goes in and comes out is copied, as a disk would. */
 export class MemoryStore implements Store {
@@ -10,6 +19,7 @@ export class MemoryStore implements Store {
   failure: Error | undefined;
   readonly #runsKept: number;
   readonly #services = new Map<string, StoredService>();
+  readonly #revisions = new Map<string, StoredRevision[]>();
   readonly #resting = new Map<string, Resting>();
   /** By id, oldest first. */
   readonly #runs = new Map<string, StoredRun>();
@@ -26,18 +36,34 @@ export class MemoryStore implements Store {
   }
 
   saveOverrides(...services: StoredService[]): void {
-    this.saveServices(...services);
+    if (this.failure) throw storeUnavailable(this.failure);
+    for (const service of services) this.#services.set(serviceKey(service.namespace, service.name), copy(service));
   }
 
   saveServices(...services: StoredService[]): void {
-    if (this.failure) throw storeUnavailable(this.failure);
-    for (const service of services) this.#services.set(serviceKey(service.namespace, service.name), copy(service));
+    this.saveOverrides(...services);
+    for (const service of services) this.#keepRevision(service);
+  }
+
+  listRevisions(namespace: string, name: string): StoredRevision[] {
+    return copy(this.#revisions.get(serviceKey(namespace, name)) ?? []);
+  }
+
+  #keepRevision({ namespace, name, generation, updatedAt, source, origin = source, spec }: StoredService): void {
+    const before = this.listRevisions(namespace, name);
+    const isKnown = before.some((revision) => revision.generation === generation);
+    const after = isKnown ? before : [...before, copy({ generation, at: updatedAt, origin, spec })].sort((a, b) => b.generation - a.generation);
+    this.#revisions.set(
+      serviceKey(namespace, name),
+      after.filter((revision) => revision.generation > generation - revisionsKept),
+    );
   }
 
   deleteService(namespace: string, name: string): void {
     if (this.failure) throw storeUnavailable(this.failure);
     const key = serviceKey(namespace, name);
     this.#services.delete(key);
+    this.#revisions.delete(key);
     for (const { id } of this.#runsOf(namespace, name)) this.#forget(id);
     for (const instance of this.#resting.keys()) if (instance.startsWith(`${key}#`)) this.#resting.delete(instance);
   }

@@ -39,7 +39,7 @@ export const services: fc.Arbitrary<StoredService> = fc.record({
   name: names,
   spec: specs,
   overrides,
-  generation: fc.nat(),
+  generation: fc.oneof(fc.nat(), fc.nat(40)),
   processGeneration: fc.nat(),
   createdAt: times,
   updatedAt: fc.double({ min: 0, max: 1e13, noNaN: true }).map((time) => time + 0),

@@ -145,7 +145,7 @@ test("every word of ours has the value of the same name in the proto, and every 
       .map(({ localName }) => localName.toLowerCase())
       .filter((name) => name !== "unspecified")
       .sort();
-  const conditions: ConditionType[] = ["crash_loop", "oom_killed", "config_stale", "adopted", "survivors", "shim_lost"];
+  const conditions: ConditionType[] = ["crash_loop", "oom_killed", "config_stale", "adopted", "survivors", "shim_lost", "file_invalid"];
   expect(words(StateSchema)).toEqual([...stateWords].sort());
   expect(words(ExitRecord_CauseSchema)).toEqual([...exitCauses].sort());
   expect(words(EventTypeSchema)).toEqual([...eventTypes].sort());

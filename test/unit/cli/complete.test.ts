@@ -39,6 +39,12 @@ describe("completion", () => {
     expect(await values("restart", "web#")).toEqual(["web#0", "web#1"]);
   });
 
+  test("of the verbs about files and revisions is names, too, and behind -f a file", async () => {
+    for (const verb of ["up", "down", "history", "rollback"]) expect(await values(verb, "w")).toEqual(["web", "worker"]);
+    for (const verb of ["up", "down", "diff", "apply", "check"]) expect(await values(verb, "-f", "")).toEqual([]);
+    expect(await values("apply", "--pr")).toEqual(["--prune"]);
+  });
+
   test("of a dash is the options of that verb and of all", async () => {
     const options = await values("stop", "web", "--");
     expect(options).toEqual(expect.arrayContaining(["--grace", "--no-wait", "--all", "--socket"]));

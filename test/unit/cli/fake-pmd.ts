@@ -9,6 +9,7 @@ import {
   type TargetResult,
   TargetResultSchema,
 } from "../../../gen/pm/v1/common_pb.ts";
+import { ConfigService, type Plan, PlanSchema, type RevisionSchema } from "../../../gen/pm/v1/config_service_pb.ts";
 import { DaemonService, type GetInfoResponseSchema } from "../../../gen/pm/v1/daemon_service_pb.ts";
 import { type Event, EventService, type FollowEventsResponseSchema } from "../../../gen/pm/v1/event_service_pb.ts";
 import { type FollowLogsResponseSchema, type LogEntry, type LogGap, LogService, LogStream } from "../../../gen/pm/v1/log_service_pb.ts";
@@ -64,6 +65,10 @@ export class FakePmd {
   /** Why any service is as it is. */
   chain: MessageInitShape<typeof ExplanationSchema>[] = [];
   readonly usages: InstanceUsage[] = [];
+  /** What is planned of every file, and what becomes of it. */
+  plan: Plan = create(PlanSchema, { source: "/srv/pm.yaml", fingerprint: "0123456789abcdef" });
+  applied: TargetResult[] = [];
+  revisions: MessageInitShape<typeof RevisionSchema>[] = [];
   info: MessageInitShape<typeof GetInfoResponseSchema> & { $typeName?: never } = {
     version: "0.1.0",
     pid: 4000,
@@ -115,6 +120,18 @@ export class FakePmd {
           return { service, results: [this.#run(service, "start")] };
         }),
       watch: (request) => this.#watch(request),
+    });
+    service(ConfigService, {
+      validateConfig: (request) => this.#take("validateConfig", request, () => ({ source: this.plan.source, services: this.#planned() })),
+      planConfig: (request) => this.#take("planConfig", request, () => ({ plan: this.plan })),
+      applyConfig: (request) => this.#take("applyConfig", request, () => ({ plan: this.plan, results: this.applied })),
+      getConfig: (request) => this.#take("getConfig", request, () => ({})),
+      listRevisions: (request) => this.#take("listRevisions", request, () => ({ revisions: this.revisions })),
+      rollbackService: (request) =>
+        this.#take("rollbackService", request, () => {
+          const service = this.get(request.name);
+          return { service, results: [this.#run(service, "restart")] };
+        }),
     });
     service(MetricsService, {
       getMetrics: (request) => this.#take("getMetrics", request, () => ({ instances: this.usages, host })),
@@ -182,6 +199,10 @@ export class FakePmd {
     return found.message as Request;
   }
 
+  #planned(): string[] {
+    return this.plan.services.filter(({ defined }) => defined).map(({ name }) => name);
+  }
+
   async *#watch(request: WatchRequest): AsyncGenerator<MessageInitShape<typeof WatchResponseSchema>> {
     const services = this.#take("watch", request, () => this.#select(request.selector).map(({ service }) => service));
     yield { phase: Phase.SNAPSHOT, services };
@@ -203,13 +224,13 @@ export class FakePmd {
   }
 
   #select(selector: Selector | undefined): { service: Service; name: string }[] {
-    const namespace = selector?.namespace || "default";
+    const namespace = selector?.namespace || (selector?.source ? "*" : "default");
     const all = [...this.services]
       .filter(([fullName]) => namespace === "*" || fullName.startsWith(`${namespace}/`))
       .map(([name, service]) => ({ name, service }));
     const states = selector?.states ?? [];
     const inState = all.filter(({ service }) => states.length === 0 || states.includes(service.status?.state ?? 0));
-    if (!selector || selector.names.length === 0) return inState;
+    if (!selector || selector.names.length === 0) return inState.filter(({ service }) => !selector?.source || service.source === selector.source);
     return selector.names.flatMap((text) => {
       const [name = "", index] = text.split("#");
       if (/[*?]/.test(name)) return inState.filter((target) => new RegExp(`/${name.replaceAll("*", ".*")}$`).test(target.name));

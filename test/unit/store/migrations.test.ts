@@ -40,6 +40,17 @@ test("a service that was stored before logs were rotated by the clock has the de
   expect(migrated.spec.process.logs).toEqual({ ...defaults.logs, stdout: "o.log", rotateBytes: 4096, backups: 3 });
 });
 
+test("of a service that was stored before revisions were kept, the spec that it has is the first", () => {
+  using db = new DatabaseSync(":memory:");
+  migrate(db, migrations.slice(0, 2));
+  const record = { generation: 7, updatedAt: 1000.5, source: "/pm.yaml", spec: { description: "x" } };
+  db.prepare("INSERT INTO service VALUES ('default', 'web', ?)").run(JSON.stringify(record));
+  migrate(db);
+  expect(db.prepare("SELECT * FROM revision").all()).toEqual([
+    { namespace: "default", name: "web", generation: 7, at: 1000.5, origin: "/pm.yaml", record: '{"description":"x"}' },
+  ]);
+});
+
 test("a database that lacks a table or a column is not whole", () => {
   for (const change of ["DROP TABLE resting", "ALTER TABLE event RENAME COLUMN at TO when_it_was"]) {
     using db = new DatabaseSync(":memory:");
