@@ -1,5 +1,3 @@
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { create, fromJson } from "@bufbuild/protobuf";
 import { type Manifest as ManifestMessage, ManifestSchema } from "../../gen/pm/v1/manifest_pb.ts";
@@ -8,13 +6,16 @@ import type { ServiceSpec as ServiceSpecMessage } from "../../gen/pm/v1/service_
 import { defaultNamespace } from "../core/names.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import { invalidFields, PmError, type Violation } from "../errors.ts";
+import { fullBudget } from "./interpolate.ts";
 import type { Problem } from "./located.ts";
+import { interpolateManifest } from "./manifest-variables.ts";
 import { parseYaml } from "./parse-yaml.ts";
-import { type ProtoJson, toProtoJson } from "./proto-json.ts";
+import { type Place, type ProtoJson, toProtoJson } from "./proto-json.ts";
+import { readText } from "./read-text.ts";
 
 // A file is read in steps, each of which knows nothing of the others:
-//   bytes → text → values with places (parse-yaml) → the words of the proto (sugar) → its JSON form (proto-json) → a message
-//   → the same rules that the API has → specs
+//   bytes → text → values with places (parse-yaml) → variables written out (interpolate) → the words of the proto (sugar)
+//   → its JSON form (proto-json) → a message → the same rules that the API has → specs
 // What is wrong is collected on the way, and told all at once, with line and column.
 
 /** What a configuration file asks for. */
@@ -30,44 +31,28 @@ export interface Rules {
   toSpec(message: ServiceSpecMessage, context: { field: string }): ServiceSpec;
 }
 
-export async function loadManifest(path: string, rules: Rules): Promise<LoadedManifest> {
+/** `environment` is where ${…} is looked up that the file does not say itself. */
+export async function loadManifest(path: string, rules: Rules, environment: NodeJS.ProcessEnv = process.env): Promise<LoadedManifest> {
   const file = resolve(path);
-  return readManifest(await readText(file), file, rules);
+  return readManifest(readText(file), file, rules, environment);
 }
 
 /** The same from text; `file` is where it comes from, for messages and for what is relative to it. */
-export async function readManifest(text: string, file: string, rules: Rules): Promise<LoadedManifest> {
-  const { root, problems } = parseYaml(text);
-  if (!root) throw refusal(file, problems.length > 0 ? problems : [{ at: { line: 1, column: 1 }, path: "", message: emptyFile }]);
-  const form = toProtoJson(ManifestSchema, root, problems);
+export async function readManifest(text: string, file: string, rules: Rules, environment: NodeJS.ProcessEnv = process.env): Promise<LoadedManifest> {
+  const { root, problems } = parseYaml(text, file);
+  if (!root) throw refusal(problems.length > 0 ? problems : [{ at: { file, line: 1, column: 1 }, path: "", message: emptyFile }]);
+  const lookUp = (name: string) => (Object.hasOwn(environment, name) ? environment[name] : undefined);
+  const form = toProtoJson(ManifestSchema, interpolateManifest(root, file, { lookUp, problems, budget: fullBudget() }).root, problems);
   const message = fromJson(ManifestSchema, form.json);
   completeManifest(message, file);
   const violations = rules.findViolations(ManifestSchema, message);
   const services = toServices(message, rules, violations);
-  problems.push(...toProblems(violations, form));
-  if (problems.length > 0) throw refusal(file, problems);
+  problems.push(...toProblems(violations, form, file));
+  if (problems.length > 0) throw refusal(problems);
   return { path: file, namespace: message.namespace || defaultNamespace, services };
 }
 
 const emptyFile = "says nothing: begin with `version: 1`, and go on with `services:`";
-
-/** A file of services is a few kilobytes; what is larger was meant for something else. */
-const maxBytes = 4 * 1024 * 1024;
-
-async function readText(file: string): Promise<string> {
-  // Without blocking, because nobody may ever write to what turns out to be a FIFO.
-  await using handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: NodeJS.ErrnoException) => {
-    throw new Error(`cannot read ${file}: ${cause.code === "ENOENT" ? "no such file" : cause.message}`, { cause });
-  });
-  const stats = await handle.stat();
-  if (!stats.isFile()) throw new Error(`cannot read ${file}: it is no regular file`);
-  if (stats.size > maxBytes) throw new Error(`cannot read ${file}: it has ${stats.size} bytes, and a configuration file has at most ${maxBytes}`);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(await handle.readFile());
-  } catch (cause) {
-    throw new Error(`cannot read ${file}: it is no UTF-8 text`, { cause });
-  }
-}
 
 /** A service of a file runs in the file's directory unless told otherwise, and its paths begin there. */
 function completeManifest({ services }: ManifestMessage, file: string): void {
@@ -90,19 +75,22 @@ function toServices(message: ManifestMessage, rules: Rules, violations: Violatio
   });
 }
 
-function toProblems(violations: readonly Violation[], { places, broken }: ProtoJson): Problem[] {
+function toProblems(violations: readonly Violation[], { places, broken }: ProtoJson, file: string): Problem[] {
   return violations
     .filter(({ field }) => !broken.has(field) && !broken.has(""))
-    .map(({ field, message }) => ({ ...placeOf(field, places), message: ownWords(field, message) }));
+    .map(({ field, message }) => ({
+      ...(placeOf(field, places) ?? { at: { file, line: 1, column: 1 }, path: "" }),
+      message: ownWords(field, message),
+    }));
 }
 
 /** The place of the field, or of the nearest thing around it that the file has. */
-function placeOf(field: string, places: ProtoJson["places"]): Omit<Problem, "message"> {
+function placeOf(field: string, places: ProtoJson["places"]): Place | undefined {
   for (let known = field; known !== ""; known = known.slice(0, Math.max(0, known.lastIndexOf("."), known.lastIndexOf("[")))) {
     const place = places.get(known);
     if (place) return place;
   }
-  return { at: { line: 1, column: 1 }, path: "" };
+  return undefined;
 }
 
 function ownWords(field: string, message: string): string {
@@ -111,9 +99,9 @@ function ownWords(field: string, message: string): string {
   return message;
 }
 
-function refusal(file: string, problems: readonly Problem[]): PmError {
+function refusal(problems: readonly Problem[]): PmError {
   const sorted = [...problems].sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column);
   return invalidFields(
-    sorted.map(({ at, path, message }) => ({ field: `${file}:${at.line}:${at.column}${path === "" ? "" : ` ${path}`}`, message })),
+    sorted.map(({ at, path, message }) => ({ field: `${at.file}:${at.line}:${at.column}${path === "" ? "" : ` ${path}`}`, message })),
   );
 }

@@ -1,7 +1,8 @@
 // What a configuration file says, whatever it is written in: text, lists and mappings, each with its place.
 
-/** Both count from 1. */
+/** Line and column count from 1. */
 export interface Position {
+  readonly file: string;
   readonly line: number;
   readonly column: number;
 }

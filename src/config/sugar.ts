@@ -3,6 +3,7 @@ import type { Located, LocatedEntry, LocatedMap, Position } from "./located.ts";
 // What people may write where the proto wants more words. Each form is rewritten to the one that the proto has, with the places kept; what is
 // not rewritten stays as it is, and is judged later.
 //
+//   the file    env, env_file … beside services, rather than below `environment`
 //   service     command, cwd, env, env_file … beside instances and restart, rather than below `process`
 //   command     a text is a line for the shell, a list is argv
 //   env_file    a path, or a list of paths
@@ -11,6 +12,7 @@ import type { Located, LocatedEntry, LocatedMap, Position } from "./located.ts";
 
 /** How a message may be written, by its name in the proto. */
 export const sugar: Readonly<Record<string, (node: Located) => Located>> = {
+  "pm.v1.Manifest": manifest,
   "pm.v1.ServiceSpec": service,
   "pm.v1.Command": (node) => wrapText(wrapList(node, "argv"), "shell"),
   "pm.v1.EnvFile": (node) => wrapText(node, "path"),
@@ -28,8 +30,17 @@ const environmentKeys: Readonly<Record<string, string>> = { env: "vars", env_fil
 
 /** Beside the fields of the proto, for whoever has to guess what was meant. */
 export const extraKeys: Readonly<Record<string, readonly string[]>> = {
+  "pm.v1.Manifest": Object.keys(environmentKeys),
   "pm.v1.ServiceSpec": [...processKeys, ...Object.keys(aliases), ...Object.keys(environmentKeys)],
 };
+
+export function manifest(node: Located): Located {
+  if (node.kind !== "map") return node;
+  const environment = node.entries.filter(({ key }) => find(environmentKeys, key) !== undefined);
+  if (environment.length === 0) return node;
+  const own = node.entries.filter((entry) => !environment.includes(entry));
+  return { ...node, entries: [...own, unseen("environment", environment.map(variableEntry))] };
+}
 
 function service(node: Located): Located {
   if (node.kind !== "map") return node;
@@ -38,8 +49,7 @@ function service(node: Located): Located {
   const environment: LocatedEntry[] = [];
   for (const entry of node.entries) {
     const alias = find(aliases, entry.key);
-    const variable = find(environmentKeys, entry.key);
-    if (variable !== undefined) environment.push({ ...entry, key: variable, writtenAs: entry.key, value: listOne(entry) });
+    if (find(environmentKeys, entry.key) !== undefined) environment.push(variableEntry(entry));
     else if (alias !== undefined) process.push({ ...entry, key: alias, writtenAs: entry.key });
     else if (processKeys.includes(entry.key)) process.push(entry);
     else own.push(entry);
@@ -47,6 +57,10 @@ function service(node: Located): Located {
   if (environment.length > 0) process.push(unseen("environment", environment));
   if (process.length > 0) own.push(unseen("process", process));
   return { ...node, entries: own };
+}
+
+function variableEntry(entry: LocatedEntry): LocatedEntry {
+  return { ...entry, key: find(environmentKeys, entry.key) ?? entry.key, writtenAs: entry.key, value: listOne(entry) };
 }
 
 /** `env_file: .env` is a list of one. */

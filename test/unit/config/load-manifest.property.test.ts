@@ -47,6 +47,9 @@ const values = [
   "\t",
   "%",
   "---",
+  "${A}",
+  "${B:-",
+  "$$",
   "#",
 ];
 const piece = fc.oneof(
@@ -75,7 +78,7 @@ test("whatever is written for a key, it becomes specs or problems that have a pl
 });
 
 async function expectSpecsOrProblems(text: string): Promise<void> {
-  const result = await readManifest(text, "/pm.yaml", { findViolations, toSpec }).catch((error) => error);
+  const result = await readManifest(text, "/pm.yaml", { findViolations, toSpec }, { A: "1" }).catch((error) => error);
   if (!(result instanceof Error)) return expect(result.services).toBeInstanceOf(Array);
   if (!(result instanceof PmError)) throw result;
   expect(result.violations.length).toBeGreaterThan(0);

@@ -11,7 +11,10 @@ import { makeTempDir } from "../../support/temp-dir.ts";
 
 const rules = { findViolations, toSpec };
 
-const read = (text: string) => readManifest(text, "/srv/app/pm.yaml", rules);
+/** The environment of pmd. */
+const variables = { DIR: "/data", COUNT: "3", ON: "false", NONE: "", constructor: "own" };
+
+const read = (text: string) => readManifest(text, "/srv/app/pm.yaml", rules, variables);
 const readService = async (text: string) => (await read(`version: 1\nservices:\n  web:\n${text.replaceAll(/^/gm, "    ")}`)).services[0]?.spec;
 
 describe("a file", () => {
@@ -134,6 +137,43 @@ services:
   });
 });
 
+describe("a variable", () => {
+  const commandOf = async (line: string) => (await readService(`command: ${line}`))?.process.command.shell;
+
+  test.for([
+    ["run ${DIR}/x", "run /data/x"],
+    ["run ${DIR}${COUNT}", "run /data3"],
+    ["run ${DIR:-/var}", "run /data"],
+    ["run ${GONE:-/var}", "run /var"],
+    ["run ${GONE:-}", "run "],
+    ["run ${NONE:-what is empty counts as missing}", "run what is empty counts as missing"],
+    ["run ${NONE}", "run "],
+    ["run ${GONE:-a $$ b}", "run a $ b"],
+    ["run $DIR $1 $( ) $", "run $DIR $1 $( ) $"],
+    ["run $${DIR} $$$${DIR} $$DIR", "run ${DIR} $${DIR} $DIR"],
+    ["run ${constructor} ${toString:-none}", "run own none"],
+  ] as const)("in %j makes %j", async ([line, made]) => {
+    expect(await commandOf(JSON.stringify(line))).toBe(made);
+  });
+
+  test("stands for a number or for true and false too, and for text as it is written", async () => {
+    const spec = await readService('command: x\ninstances: ${COUNT}\nautostart: ${ON}\nenv: {N: "${COUNT}"}\nstop: {grace: "${COUNT}s"}');
+    expect(spec).toMatchObject({ instances: 3, autostart: false, process: { environment: { vars: { N: "3" } }, stop: { graceMs: 3000 } } });
+  });
+
+  test("in a key is not filled in", async () => {
+    expect((await readService('command: x\nlabels: {"a": b}\nenv: {A: "${DIR}"}'))?.labels).toEqual({ a: "b" });
+    expect(await problemsOf(read('version: 1\nservices: {"${DIR}": {command: x}}\n'))).toEqual([
+      expect.stringMatching(/^2:12 services\."\$\{DIR\}": "\$\{DIR\}" is no name/),
+    ]);
+  });
+
+  test("is not looked for in what another has brought", async () => {
+    const manifest = await readManifest("version: 1\nservices: {web: {command: 'x ${A}'}}\n", "/pm.yaml", rules, { A: "${B} $$" });
+    expect(manifest.services[0]?.spec.process.command.shell).toBe("x ${B} $$");
+  });
+});
+
 describe("what is wrong is told with its line and column:", () => {
   const inService = (line: string) => `version: 1\nservices:\n  web:\n    command: x\n    ${line}\n`;
 
@@ -189,6 +229,22 @@ describe("what is wrong is told with its line and column:", () => {
     ],
     [inService("restart: sometimes"), '5:14 services.web.restart: is "sometimes", and may be always, on-failure, never'],
     [inService('env: {A: "\\uD800"}'), /^5:14 services\.web\.env\.A: is .*and should be text without halves of characters$/],
+    // Variables.
+    [
+      inService("cwd: ${GONE}"),
+      "5:10 services.web.cwd: ${GONE} has no value, neither in the environment of pmd nor in `env` at the top of the file: set it, write ${GONE:-default}, or $${GONE} for what is not pmd's to fill in",
+    ],
+    [
+      inService("description: ${DIR%/*}"),
+      "5:18 services.web.description: ${DIR%/*} is no form that is read here: write ${VAR} or ${VAR:-default}, and $$ for a dollar that is meant as one",
+    ],
+    [inService("description: ${DIR-x}"), /^5:18 services\.web\.description: \$\{DIR-x\} is no form/],
+    [inService("description: ${}"), /^5:18 services\.web\.description: \$\{\} is no form/],
+    [inService("description: a ${DIR"), /^5:18 services\.web\.description: \$\{DIR is no form/],
+    [inService('env: ["A=${DIR:-${B}}"]'), /^5:11 services\.web\.env\[0\]: \$\{DIR:-\$\{B\} is no form/],
+    [inService("env: {A: ${DIR}}"), "5:14: a variable within {} or [] has to stand in quotes"],
+    [inService("env: [A=${DIR}]"), "5:13: a variable within {} or [] has to stand in quotes"],
+    [inService("instances: ${DIR}"), '5:16 services.web.instances: is "/data", and should be a whole number, 0 or more'],
     // Rules of the proto.
     ["version: 1\nservices: {a b: {command: x}}\n", /^2:12 services\."a b": "a b" is no name/],
     ["version: 1\nnamespace: -x\n", /^2:1 namespace: "-x" is no name/],
@@ -253,6 +309,15 @@ describe("a text that would take the process down is refused in good time:", () 
     const problems = await problemsOf(read(`a0: &a0 [${Array(10).fill("lol").join(", ")}]\n${levels.join("\n")}\n`));
     expect(problems).toContainEqual(expect.stringContaining("says more than 500000 values, aliases written out"));
   });
+});
+
+test("variables that would fill the memory are refused", async () => {
+  const much = "x".repeat(100_000);
+  const text = `version: 1\nservices: {web: {command: "${"${MUCH}".repeat(1000)}", description: "\${MUCH}"}}\n`;
+  const problems = await problemsOf(readManifest(text, "/srv/app/pm.yaml", rules, { MUCH: much }));
+  expect(problems.filter((problem) => problem.includes("variables"))).toEqual([
+    "2:27 services.web.command: says more than 16777216 characters, variables written out",
+  ]);
 });
 
 describe("a path", () => {
