@@ -9,10 +9,13 @@ const basePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** They speak to pmd itself or to the one who started it: a service that inherited them would answer in its place. */
 const notForChildren = /^(NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|LISTEN_.*|JOURNAL_STREAM|INVOCATION_ID|NODE_OPTIONS|NODE_CHANNEL_.*|PMCTL_.*)$/;
 
-/** Order: base or pmd's own, files, variables, pmd's words about the run. Throws when a file that must be there cannot be read. */
+/** Order: base or pmd's own, layer by layer files and variables, pmd's words about the run. Throws when a file that must be there cannot be read. */
 export function childEnvironment(environment: Environment, workingDirectory: string, own: Record<string, string>): Record<string, string> {
-  const files = environment.files.map((file) => readEnvFile(resolve(workingDirectory, file.path), file.optional));
-  return Object.assign(environment.inherit ? inherited() : cleanBase(), ...files, environment.vars, own);
+  const layers = [...(environment.shared ?? []), environment].flatMap(({ files, vars }) => [
+    ...files.map((file) => readEnvFile(resolve(workingDirectory, file.path), file.optional)),
+    vars,
+  ]);
+  return Object.assign(environment.inherit ? inherited() : cleanBase(), ...layers, own);
 }
 
 let known: UserInfo<string> | undefined;

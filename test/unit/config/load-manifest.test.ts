@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { toSpec } from "../../../src/api/convert-spec.ts";
@@ -174,6 +174,131 @@ describe("a variable", () => {
   });
 });
 
+describe("what a file says for all of its services", () => {
+  const specsOf = async (text: string) => (await read(`version: 1\n${text}`)).services.map(({ spec }) => spec);
+
+  test("is under what each says: mappings are merged, all else is replaced", async () => {
+    const [plain, own] = await specsOf(`
+defaults:
+  command: [node, main.js]
+  instances: 2
+  autostart: false
+  restart: {policy: on-failure, delay: 3s, success_exit_codes: [1, 2]}
+  labels: {tier: web}
+  env: {A: default, B: default, __proto__: p}
+  env_file: [a.env, b.env]
+  logs: {rotate: {size: 1M, backups: 3}}
+services:
+  plain: {}
+  own:
+    command: exec other
+    instances: 0
+    autostart: true
+    restart: {delay: 1s, success_exit_codes: [7]}
+    labels: {zone: "1"}
+    env: {B: own}
+    env_file: c.env
+    logs: {rotate: {backups: 0}}
+`);
+    expect(plain).toMatchObject({
+      process: {
+        command: { argv: ["node", "main.js"] },
+        environment: { files: [{ path: "a.env" }, { path: "b.env" }] },
+        logs: { rotateBytes: 1024 ** 2, backups: 3 },
+      },
+      instances: 2,
+      autostart: false,
+      restart: { mode: "on-failure", delayMs: 3000, successExitCodes: [1, 2] },
+    });
+    expect(own).toMatchObject({
+      process: {
+        command: { argv: [], shell: "exec other" },
+        environment: { files: [{ path: "c.env", optional: false }] },
+        logs: { rotateBytes: 1024 ** 2, backups: 0 },
+      },
+      instances: 0,
+      autostart: true,
+      restart: { mode: "on-failure", delayMs: 1000, successExitCodes: [7] },
+    });
+    expect(own?.labels).toEqual({ tier: "web", zone: "1" });
+    expect(Object.entries(own?.process.environment.vars ?? {})).toEqual([
+      ["A", "default"],
+      ["B", "own"],
+      ["__proto__", "p"],
+    ]);
+  });
+
+  test("is replaced as a whole where half of it would be nonsense", async () => {
+    const [byShell, bySignal] = await specsOf(
+      "defaults: {command: {argv: [a], args: [b]}, reload: {command: x}}\nservices: {a: {command: y}, b: {reload: {signal: hup}}}",
+    );
+    expect(byShell?.process.command).toEqual({ argv: [], shell: "y", args: [] });
+    expect(bySignal?.reload).toEqual({ signal: "SIGHUP" });
+  });
+
+  test("has the directory of the file as its beginning", async () => {
+    const [a, b] = await specsOf("defaults: {command: x, cwd: sub}\nservices: {a: {}, b: {cwd: other}}");
+    expect([a?.process.workingDirectory, b?.process.workingDirectory]).toEqual(["/srv/app/sub", "/srv/app/other"]);
+  });
+
+  test("in env and env_file is a layer of its own, below the service's files and variables", async () => {
+    const common = "env: {TZ: UTC}\nenv_file: [{path: root.env, optional: true}]\n";
+    const [spec] = await specsOf(`${common}services: {a: {command: x, env: {A: b}, env_file: own.env}}`);
+    expect(spec?.process.environment).toEqual({
+      vars: { A: "b" },
+      files: [{ path: "own.env", optional: false }],
+      inherit: false,
+      shared: [{ vars: { TZ: "UTC" }, files: [{ path: "/srv/app/root.env", optional: true }] }],
+    });
+    const longForm = "environment: {vars: {TZ: UTC}, files: [{path: root.env, optional: true}]}\n";
+    expect(await specsOf(`${longForm}services: {a: {command: x, env: {A: b}, env_file: own.env}}`)).toEqual([spec]);
+  });
+
+  test("may be to begin with the environment of pmd, and a service may say otherwise", async () => {
+    const specs = await specsOf("inherit_environment: true\nservices: {a: {command: x}, b: {command: x, inherit_environment: false}}");
+    expect(specs.map(({ process }) => process.environment.inherit)).toEqual([true, false]);
+  });
+
+  test("in env is seen by variables everywhere in the file, and by those below it in env", async () => {
+    const [spec] = await specsOf(`
+services: {a: {command: "x \${ROOT} \${DIR} \${COUNT}", env: {ROOT: own, B: "\${ROOT}"}}}
+env:
+  DIR: \${DIR}/more
+  ROOT: \${DIR}/root
+`);
+    expect(spec?.process.command.shell).toBe("x /data/more/root /data/more 3");
+    expect(spec?.process.environment.vars).toEqual({ ROOT: "own", B: "/data/more/root" });
+    const [pairs] = await specsOf('env: ["A=1", "B=${A}2"]\nservices: {a: {command: "x ${B}"}}');
+    expect(pairs?.process.command.shell).toBe("x 12");
+  });
+
+  test("in env_file is seen by variables too, below env, and read only when it is asked", async () => {
+    await using directory = makeTempDir();
+    const path = join(directory.path, "pm.yaml");
+    writeFileSync(join(directory.path, "root.env"), "A=file\nDIR=file\nCOUNT=file\n");
+    const load = (line: string) => {
+      writeFileSync(
+        path,
+        `version: 1\nenv_file: [root.env, {path: gone.env, optional: true}]\nenv: {DIR: env}\nservices:\n  a: {command: "${line}"}\n`,
+      );
+      return loadManifest(path, rules, variables);
+    };
+    expect((await load("${A} ${DIR} ${COUNT} ${ON}")).services[0]?.spec.process.command.shell).toBe("file env file false");
+    rmSync(join(directory.path, "root.env"));
+    expect((await load("x")).services).toHaveLength(1);
+    const problems = await problemsOf(load("${A:-none}"));
+    expect(problems).toEqual([`${path}:2:12 env_file[0]: cannot read ${directory.path}/root.env: no such file`]);
+  });
+
+  test("is refused where it would fill the memory", async () => {
+    const vars = Array.from({ length: 4000 }, (_, index) => `V${index}: x`).join(", ");
+    const services = Array.from({ length: 1000 }, (_, index) => `s${index}: {command: x}`).join(", ");
+    expect(await problemsOf(read(`version: 1\nenv: {${vars}}\nservices: {${services}}\n`))).toEqual([
+      "1:1: says more than 2000000 values for its 1000 services in common",
+    ]);
+  });
+});
+
 describe("what is wrong is told with its line and column:", () => {
   const inService = (line: string) => `version: 1\nservices:\n  web:\n    command: x\n    ${line}\n`;
 
@@ -245,6 +370,24 @@ describe("what is wrong is told with its line and column:", () => {
     [inService("env: {A: ${DIR}}"), "5:14: a variable within {} or [] has to stand in quotes"],
     [inService("env: [A=${DIR}]"), "5:13: a variable within {} or [] has to stand in quotes"],
     [inService("instances: ${DIR}"), '5:16 services.web.instances: is "/data", and should be a whole number, 0 or more'],
+    // For all services: at the place where it is said, once.
+    ["version: 1\ndefalts: {}\n", "2:1 defalts: is no key that is known here; did you mean defaults?"],
+    ["version: 1\nenv_fil: x\n", "2:1 env_fil: is no key that is known here; did you mean env_file?"],
+    ["version: 1\nenv: {A: {}}\n", "2:10 env.A: is a mapping, and should be text"],
+    ["version: 1\ndefaults: {stop: {grace: 1}}\nservices: {a: {command: x}}\n", "2:26 defaults.stop.grace: 1 has no unit: write 1s or 1ms"],
+    ["version: 1\ndefaults: {comand: x}\n", "2:12 defaults.comand: is no key that is known here; did you mean command?"],
+    [
+      "version: 1\ndefaults: {stop: {signal: no}}\nservices: {a: {command: x, stop: {grace: 1s}}, b: {command: x}}\n",
+      /^2:19 defaults\.stop\.signal: "NO" is no signal/,
+    ],
+    ["version: 1\ndefaults: {command: 5: x}\nservices: {a: {}}\n", /^2:/],
+    ["version: 1\ndefaults: {command: {}}\nservices: {a: {}}\n", "2:12 defaults.command: give either argv or shell"],
+    [
+      "version: 1\ndefaults: {instances: x}\nservices: {a: }\n",
+      [expect.stringMatching(/^2:23 defaults\.instances/), "3:12 services.a: has no command"],
+    ],
+    ["version: 1\nenv: {1A: x}\nservices: {a: {command: x}, b: {command: x}}\n", /^2:7 env\.1A: "1A" is no name of a variable/],
+    ["version: 1\nenv_file: ['']\nservices: {a: {command: x}}\n", /^2:12 env_file\[0\]: /],
     // Rules of the proto.
     ["version: 1\nservices: {a b: {command: x}}\n", /^2:12 services\."a b": "a b" is no name/],
     ["version: 1\nnamespace: -x\n", /^2:1 namespace: "-x" is no name/],
@@ -261,8 +404,9 @@ describe("what is wrong is told with its line and column:", () => {
       '5:12 services.web.stop.signal: "TERM1" is no signal of this host: give a name such as SIGTERM, or a number',
     ],
     [inService("env: {A: '********'}"), /^5:11 services\.web\.env\.A: a masked value keeps the one that is stored, and none is/],
-  ] as [string, string | RegExp][])("%j", async ([text, problem]) => {
+  ] as [string, string | RegExp | unknown[]][])("%j", async ([text, problem]) => {
     const problems = await problemsOf(read(text));
+    if (Array.isArray(problem)) return expect(problems).toEqual(problem);
     expect(problems).toEqual([typeof problem === "string" ? problem : expect.stringMatching(problem)]);
   });
 
