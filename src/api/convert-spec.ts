@@ -29,6 +29,7 @@ import {
   type RestartPolicy,
   type ServiceSpec,
 } from "../core/spec.ts";
+import { faultOfReference, parseReference } from "../core/value-reference.ts";
 import { invalidFields, type Violation } from "../errors.ts";
 import { parseSignal, unknownSignal } from "./convert-signal.ts";
 import { fromMs, toMsOr } from "./convert-time.ts";
@@ -155,6 +156,9 @@ function toLayer(
   violations: Violation[],
 ): EnvironmentLayer {
   const vars = Object.entries(message?.vars ?? {}).map(([name, value]) => {
+    const reference = parseReference(value);
+    const fault = reference && faultOfReference(reference);
+    if (fault) violations.push({ field: `${field}.vars["${name}"]`, message: fault });
     if (value !== maskedValue) return [name, value];
     const kept = stored && Object.hasOwn(stored.vars, name) ? stored.vars[name] : undefined;
     if (kept === undefined) {

@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import type { DescMessage, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { ServiceSpecSchema } from "../../gen/pm/v1/service_pb.ts";
+import { parseReference } from "../core/value-reference.ts";
 import type { Place, ProtoJson } from "./proto-json.ts";
 
 // What a file says for all of its services is a spec like theirs, which lies under each of them. It is in the JSON form, where what was said can
@@ -19,12 +20,13 @@ export const noInheritance: Inheritance = { spec: {}, places: new Map(), broken:
 /** What a file says in `defaults` and `environment`, on top of what the one says that includes it. */
 export function inheritanceOf({ json, places, broken }: ProtoJson, file: string, above: Inheritance): Inheritance {
   const { environment = {}, defaults = {} } = json as { environment?: JsonObject; defaults?: JsonObject };
-  const { inherit, files = [], vars = {} } = environment as { inherit?: boolean; files?: { path: string }[]; vars?: JsonObject };
+  const { inherit, files = [], vars = {} } = environment as { inherit?: boolean; files?: { path: string }[]; vars?: Record<string, string> };
   const said = inherit === undefined ? {} : { process: { environment: { inherit } } };
   const own = mergeSpecs(ServiceSpecSchema, said, atPlace(defaults, dirname(file)));
   const spec = mergeSpecs(ServiceSpecSchema, above.spec, own);
   const layers = sharedBy(above.spec);
-  const layer = { files: files.map((entry) => ({ ...entry, path: entry.path && resolve(dirname(file), entry.path) })), vars };
+  const at = (path: string) => path && resolve(dirname(file), path);
+  const layer = { files: files.map((entry) => ({ ...entry, path: at(entry.path) })), vars: withReferences(vars, at) };
   const isEmpty = files.length === 0 && Object.keys(vars).length === 0;
   const fieldIn = (field: string) => fieldInService(field, layers.length);
   return {
@@ -32,6 +34,14 @@ export function inheritanceOf({ json, places, broken }: ProtoJson, file: string,
     places: new Map([...above.places, ...[...places].flatMap(([field, place]) => fieldIn(field).map((inner) => [inner, place] as const))]),
     broken: new Set([...above.broken, ...[...broken].flatMap(fieldIn)]),
   };
+}
+
+function withReferences(vars: Readonly<Record<string, string>>, at: (path: string) => string): JsonObject {
+  const values = Object.entries(vars).map(([name, value]) => {
+    const reference = parseReference(value);
+    return [name, reference?.kind === "file" ? `@file://${at(reference.path)}` : value];
+  });
+  return Object.fromEntries(values);
 }
 
 /** `defaults.process.stop` is `process.stop` of a service, `environment.vars` is the layer of that number. */

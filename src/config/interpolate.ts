@@ -1,3 +1,4 @@
+import { parseReference } from "../core/value-reference.ts";
 import { childPath, type Located, type LocatedScalar, type Problem } from "./located.ts";
 
 // ${VAR} and ${VAR:-default} in values, and $$ for one dollar. Keys are left alone: a file has the same services everywhere. Whatever else
@@ -61,6 +62,7 @@ function interpolateText(node: LocatedScalar, path: string, { lookUp, problems, 
       return report(`${shorten(written)} is no form that is read here: write \${VAR} or \${VAR:-default}, and $$ for a dollar that is meant as one`);
     }
     const value = lookUp(name);
+    if (value !== undefined && parseReference(value) && written !== node.text) return report(readLater(name));
     if (otherwise !== undefined) return value || otherwise.replaceAll("$$", "$");
     return value ?? report(noValue(name));
   }
@@ -69,6 +71,10 @@ function interpolateText(node: LocatedScalar, path: string, { lookUp, problems, 
     problems.push({ at: node.at, path, message });
     return "";
   }
+}
+
+function readLater(name: string): string {
+  return `\${${name}} is read from somewhere else when a process is started, and can be the whole of a value, but no part of one`;
 }
 
 function noValue(name: string): string {

@@ -108,6 +108,9 @@ export const CommandSchema: GenMessage<Command> = /*@__PURE__*/
 export type Environment = Message<"pm.v1.Environment"> & {
   /**
    * Variables. In reads their values are masked unless revealing them was asked for; a masked value in an update keeps the old one.
+   * A value may say where the value is, which is read at each start and kept nowhere: @file:///run/secrets/key is the content of a regular file
+   * of at most 64 KiB, without the newline at its end; a relative path begins at the working directory. @base64://… and @hex://… are the bytes
+   * that they stand for. @@file:// begins a value with @file://.
    *
    * @generated from field: map<string, string> vars = 1;
    */
@@ -156,7 +159,7 @@ export type SharedEnvironment = Message<"pm.v1.SharedEnvironment"> & {
   files: EnvFile[];
 
   /**
-   * Variables, after those of the files. Their values are masked as those of the service are.
+   * Variables, after those of the files. Their values are masked, and may say where the value is, as those of the service.
    *
    * @generated from field: map<string, string> vars = 2;
    */

@@ -254,6 +254,19 @@ services:
     expect(await specsOf(`${longForm}services: {a: {command: x, env: {A: b}, env_file: own.env}}`)).toEqual([spec]);
   });
 
+  test("may say where the value of a variable is: relative to the file, and handed on whole", async () => {
+    const [spec] = await specsOf(
+      "env: {A: '@file://key', B: '${A}', C: '@@file://x', D: '@hex://61'}\nservices: {a: {command: x, env: {E: '@file://own'}}}",
+    );
+    expect(spec?.process.environment.shared?.[0]?.vars).toEqual({
+      A: "@file:///srv/app/key",
+      B: "@file:///srv/app/key",
+      C: "@@file://x",
+      D: "@hex://61",
+    });
+    expect(spec?.process.environment.vars).toEqual({ E: "@file://own" });
+  });
+
   test("may be to begin with the environment of pmd, and a service may say otherwise", async () => {
     const specs = await specsOf("inherit_environment: true\nservices: {a: {command: x}, b: {command: x, inherit_environment: false}}");
     expect(specs.map(({ process }) => process.environment.inherit)).toEqual([true, false]);
@@ -370,6 +383,12 @@ describe("what is wrong is told with its line and column:", () => {
     [inService("env: {A: ${DIR}}"), "5:14: a variable within {} or [] has to stand in quotes"],
     [inService("env: [A=${DIR}]"), "5:13: a variable within {} or [] has to stand in quotes"],
     [inService("instances: ${DIR}"), '5:16 services.web.instances: is "/data", and should be a whole number, 0 or more'],
+    [
+      "version: 1\nenv: {KEY: '@file://key', URL: 'x${KEY}'}\n",
+      "2:32 env.URL: ${KEY} is read from somewhere else when a process is started, and can be the whole of a value, but no part of one",
+    ],
+    [inService("env: {A: '@hex://0'}"), "5:11 services.web.env.A: has no hexadecimal digits after @hex://, two for each byte"],
+    [inService("env: {A: '@base64://!'}"), "5:11 services.web.env.A: has no base64 after @base64://"],
     // For all services: at the place where it is said, once.
     ["version: 1\ndefalts: {}\n", "2:1 defalts: is no key that is known here; did you mean defaults?"],
     ["version: 1\nenv_fil: x\n", "2:1 env_fil: is no key that is known here; did you mean env_file?"],
