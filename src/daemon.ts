@@ -153,10 +153,10 @@ export async function startDaemon(settings: Settings, version: string, log: Logg
   }
 }
 
-/** The same rules hold for a file as for the API. */
+/** The same rules hold for files as for the API. */
 async function readDefined(path: string): Promise<DefinedService[]> {
   const manifest = await loadManifest(path, { findViolations, toSpec });
-  return manifest.services.map(({ name, spec }) => ({ namespace: manifest.namespace, name, spec, source: manifest.path }));
+  return manifest.services.map(({ name, spec, file }) => ({ namespace: manifest.namespace, name, spec, source: file }));
 }
 
 /** The socket's directory may be entered by all when root serves others; what is in it has its own modes. */

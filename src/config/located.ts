@@ -45,6 +45,15 @@ export interface Problem {
   readonly message: string;
 }
 
+export function shownPosition({ file, line, column }: Position): string {
+  return `${file}:${line}:${column}`;
+}
+
+/** Where what is wrong with a file as a whole is told. */
+export function startOf(file: string): { readonly at: Position; readonly path: string } {
+  return { at: { file, line: 1, column: 1 }, path: "" };
+}
+
 export function childPath(parent: string, key: string): string {
   if (key === "") return parent;
   const word = /^[\w-]+$/.test(key) ? key : JSON.stringify(key);

@@ -6,7 +6,7 @@ import type { Located, LocatedEntry, LocatedMap, Position } from "./located.ts";
 //   the file    env, env_file … beside services, rather than below `environment`
 //   service     command, cwd, env, env_file … beside instances and restart, rather than below `process`
 //   command     a text is a line for the shell, a list is argv
-//   env_file    a path, or a list of paths
+//   env_file    a path, or a list of paths; include too
 //   restart     a text is the policy
 //   signals     in lower case
 
@@ -37,8 +37,10 @@ export const extraKeys: Readonly<Record<string, readonly string[]>> = {
 export function manifest(node: Located): Located {
   if (node.kind !== "map") return node;
   const environment = node.entries.filter(({ key }) => find(environmentKeys, key) !== undefined);
-  if (environment.length === 0) return node;
-  const own = node.entries.filter((entry) => !environment.includes(entry));
+  const own = node.entries
+    .filter((entry) => !environment.includes(entry))
+    .map((entry) => (entry.key === "include" ? { ...entry, value: wrapInList(entry.value) } : entry));
+  if (environment.length === 0) return { ...node, entries: own };
   return { ...node, entries: [...own, unseen("environment", environment.map(variableEntry))] };
 }
 
@@ -65,8 +67,12 @@ function variableEntry(entry: LocatedEntry): LocatedEntry {
 
 /** `env_file: .env` is a list of one. */
 function listOne({ key, value }: LocatedEntry): Located {
-  const isOne = key === "env_file" && (value.kind === "map" || (value.kind === "scalar" && value.value !== null));
-  return isOne ? { kind: "list", at: value.at, items: [value] } : value;
+  return key === "env_file" ? wrapInList(value) : value;
+}
+
+function wrapInList(node: Located): Located {
+  const isOne = node.kind === "map" || (node.kind === "scalar" && node.value !== null);
+  return isOne ? { kind: "list", at: node.at, items: [node] } : node;
 }
 
 /** An entry that the file does not have, for those that belong below it. */
