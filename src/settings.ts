@@ -29,6 +29,7 @@ const logLevels = ["trace", "debug", "info", "warn", "error"];
 export const help = `pmd keeps services running. It stays in the foreground; drive it with pmctl.
 
 Usage: pmd [--config FILE|DIR] [options]
+       pmd check FILE|DIR [--json]      what is wrong with a file of services, without a daemon; see pmd check --help
        pmd logs [NAME...] [options]     what services wrote, also when no pmd runs; see pmd logs --help
 
   --config FILE|DIR     services to have, as YAML or JSON, in a file or in all files of a directory; what is made with pmctl is remembered
@@ -53,6 +54,7 @@ Examples:
   pmd --config /etc/pmd/pm.yaml
   pmd --socket /run/pmd/pmd.sock --socket-group deploy
   pmd --state-dir /tmp/try --runtime-dir /tmp/try/run --log-dir /tmp/try/logs
+  pmd check /etc/pmd/pm.yaml
   pmd logs web --since 10m
 
 Exit codes: 0 ended as asked, 1 cannot run, 2 wrong usage or configuration, 70 a bug

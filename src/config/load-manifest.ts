@@ -2,11 +2,11 @@ import { realpathSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { defaultNamespace } from "../core/names.ts";
 import type { ServiceSpec } from "../core/spec.ts";
-import { invalidFields } from "../errors.ts";
 import { type ConvertedFile, convertFile, type FileContext, maxCommonValues, type Rules } from "./convert-file.ts";
 import { findFiles } from "./find-files.ts";
 import { noInheritance } from "./inheritance.ts";
 import { fullBudget } from "./interpolate.ts";
+import { InvalidManifest } from "./invalid-manifest.ts";
 import { type Problem, shownPosition, startOf } from "./located.ts";
 import type { Place } from "./proto-json.ts";
 import { readText } from "./read-text.ts";
@@ -98,7 +98,7 @@ class Collection {
     if (services.length > maxServices) {
       this.#report(startOf(path), `${services.length} services are too many for one manifest: it has at most ${maxServices}`);
     }
-    if (this.#problems.length > 0) throw refusal(this.#problems, [path, ...this.#files]);
+    if (this.#problems.length > 0) throw new InvalidManifest(this.#problems, [path, ...this.#files]);
     const namespace = this.#namespace?.name ?? defaultNamespace;
     return { path, files: this.#files, namespace, services: services.map(({ name, spec, file }) => ({ name, spec, file })) };
   }
@@ -177,15 +177,4 @@ function identityOf(file: string): string {
   } catch {
     return file; // who reads it will be told
   }
-}
-
-function refusal(problems: readonly Problem[], files: readonly string[]) {
-  const order = new Map(files.map((file, index) => [file, index]));
-  const rank = (file: string) => order.get(file) ?? files.length;
-  const sorted = [...problems].sort(
-    ({ at: a }, { at: b }) => rank(a.file) - rank(b.file) || (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line || a.column - b.column),
-  );
-  const violations = sorted.map(({ at, path, message }) => ({ field: `${shownPosition(at)}${path === "" ? "" : ` ${path}`}`, message }));
-  // What is wrong with a default is wrong with each service.
-  return invalidFields([...new Map(violations.map((violation) => [JSON.stringify(violation), violation])).values()]);
 }
