@@ -30,6 +30,7 @@ export const help = `pmd keeps services running. It stays in the foreground; dri
 
 Usage: pmd [--config FILE|DIR] [options]
        pmd check FILE|DIR [--json]      what is wrong with a file of services, without a daemon; see pmd check --help
+       pmd schema                       the JSON Schema of such files, for editors
        pmd logs [NAME...] [options]     what services wrote, also when no pmd runs; see pmd logs --help
 
   --config FILE|DIR     services to have, as YAML or JSON, in a file or in all files of a directory; what is made with pmctl is remembered

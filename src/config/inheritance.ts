@@ -22,10 +22,10 @@ export function inheritanceOf({ json, places, broken }: ProtoJson, file: string,
   const { environment = {}, defaults = {} } = json as { environment?: JsonObject; defaults?: JsonObject };
   const { inherit, files = [], vars = {} } = environment as { inherit?: boolean; files?: { path: string }[]; vars?: Record<string, string> };
   const said = inherit === undefined ? {} : { process: { environment: { inherit } } };
-  const own = mergeSpecs(ServiceSpecSchema, said, atPlace(defaults, dirname(file)));
+  const own = mergeSpecs(ServiceSpecSchema, said, atPlace(defaults, directoryOf(file)));
   const spec = mergeSpecs(ServiceSpecSchema, above.spec, own);
   const layers = sharedBy(above.spec);
-  const at = (path: string) => path && resolve(dirname(file), path);
+  const at = (path: string) => path && resolve(directoryOf(file), path);
   const layer = { files: files.map((entry) => ({ ...entry, path: at(entry.path) })), vars: withReferences(vars, at) };
   const isEmpty = files.length === 0 && Object.keys(vars).length === 0;
   const fieldIn = (field: string) => fieldInService(field, layers.length);
@@ -59,12 +59,16 @@ function sharedBy(spec: JsonObject): JsonValue[] {
 
 /** A directory is relative to that of the file, and where nobody says it, it is that. */
 export function serviceUnder({ spec }: Inheritance, service: JsonObject, file: string): JsonObject {
-  const directory = dirname(file);
+  const directory = directoryOf(file);
   return mergeSpecs(
     ServiceSpecSchema,
     mergeSpecs(ServiceSpecSchema, { process: { working_directory: directory } }, spec),
     atPlace(service, directory),
   );
+}
+
+function directoryOf(file: string): string {
+  return resolve(dirname(file));
 }
 
 function atPlace(service: JsonObject, directory: string): JsonObject {

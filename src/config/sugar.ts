@@ -22,11 +22,11 @@ export const sugar: Readonly<Record<string, (node: Located) => Located>> = {
 };
 
 /** Keys of a service that are fields of its process. */
-const processKeys = ["command", "working_directory", "workingDirectory", "environment", "stop", "logs"];
+export const processKeys = ["command", "working_directory", "workingDirectory", "environment", "stop", "logs"];
 
 /** Keys of a service that are in no proto, and the fields that they stand for. */
-const aliases: Readonly<Record<string, string>> = { cwd: "working_directory" };
-const environmentKeys: Readonly<Record<string, string>> = { env: "vars", env_file: "files", inherit_environment: "inherit" };
+export const aliases: Readonly<Record<string, string>> = { cwd: "working_directory" };
+export const environmentKeys: Readonly<Record<string, string>> = { env: "vars", env_file: "files", inherit_environment: "inherit" };
 
 /** Beside the fields of the proto, for whoever has to guess what was meant. */
 export const extraKeys: Readonly<Record<string, readonly string[]>> = {

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { pmdCommand } from "../support/daemon.ts";
@@ -65,6 +65,13 @@ it("what cannot be read is wrong too, and a wrong call is another matter", async
   expect(await check(["a", "-f", "b"])).toMatchObject({ code: 2, stderr: expect.stringContaining("one file at a time") });
   expect(await check(["-x"])).toMatchObject({ code: 2, stderr: expect.stringContaining('Try "pmd check --help"') });
   expect(await check(["--help"])).toMatchObject({ code: 0, stdout: expect.stringContaining("Usage: pmd check") });
+});
+
+it("pmd schema prints the schema that editors read", async () => {
+  const { code, stdout } = await runProgram([...pmdCommand, "schema"]);
+  expect({ code, schema: JSON.parse(stdout) }).toEqual({ code: 0, schema: JSON.parse(readFileSync("proto/manifest.schema.json", "utf8")) });
+  expect(await runProgram([...pmdCommand, "schema", "--help"])).toMatchObject({ code: 0, stdout: expect.stringContaining("Usage: pmd schema") });
+  expect(await runProgram([...pmdCommand, "schema", "x"])).toMatchObject({ code: 2, stderr: expect.stringContaining('Try "pmd schema --help"') });
 });
 
 function check(args: readonly string[], options: Parameters<typeof runProgram>[1] = {}) {
