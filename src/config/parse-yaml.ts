@@ -29,7 +29,7 @@ export function parseYaml(text: string, file: string): ParsedText {
   const deep = findDeepNesting(text);
   if (deep !== undefined) return { root: undefined, problems: [{ at: positionAt(deep), path: "", message: tooDeep }] };
   const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false, logLevel: "error" });
-  const bare = document.errors.find(({ pos: [at] }) => text.startsWith("${", at - 1));
+  const bare = document.errors.find(({ pos: [at] }) => at > 0 && text.startsWith("${", at - 1));
   if (bare) return { root: undefined, problems: [{ at: positionAt(bare.pos[0] - 1), path: "", message: bareVariable }] };
   const problems = [...document.errors, ...document.warnings].map(({ message, pos }) => ({
     at: positionAt(pos[0]),

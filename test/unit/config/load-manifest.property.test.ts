@@ -8,6 +8,8 @@ import { PmError } from "../../../src/errors.ts";
 const words = [
   "version",
   "services",
+  "defaults",
+  "environment",
   "web",
   "command",
   "env",
@@ -59,7 +61,7 @@ const piece = fc.oneof(
   fc.string({ maxLength: 3 }),
 );
 
-test("whatever a file says, it becomes specs or problems that have a place", async () => {
+test("whatever a file says, it becomes specs or problems that have a place", { timeout: 60_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(piece, { maxLength: 60 }), async (pieces) => {
       await expectSpecsOrProblems(pieces.join(""));
@@ -68,10 +70,10 @@ test("whatever a file says, it becomes specs or problems that have a place", asy
   );
 });
 
-test("whatever is written for a key, it becomes specs or problems that have a place", async () => {
+test("whatever is written for a key, it becomes specs or problems that have a place", { timeout: 60_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.dictionary(fc.constantFrom(...words, "__proto__"), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 6 }), async (service) => {
-      await expectSpecsOrProblems(JSON.stringify({ version: 1, services: { web: service } }));
+      await expectSpecsOrProblems(JSON.stringify({ version: 1, services: { web: service }, defaults: service, env: service }));
     }),
     { numRuns: 2000 },
   );

@@ -382,6 +382,7 @@ describe("what is wrong is told with its line and column:", () => {
     [inService('env: ["A=${DIR:-${B}}"]'), /^5:11 services\.web\.env\[0\]: \$\{DIR:-\$\{B\} is no form/],
     [inService("env: {A: ${DIR}}"), "5:14: a variable within {} or [] has to stand in quotes"],
     [inService("env: [A=${DIR}]"), "5:13: a variable within {} or [] has to stand in quotes"],
+    ["${B:-\n  version: ", /^1:1: implicit keys need to be on a single line/],
     [inService("instances: ${DIR}"), '5:16 services.web.instances: is "/data", and should be a whole number, 0 or more'],
     [
       "version: 1\nenv: {KEY: '@file://key', URL: 'x${KEY}'}\n",
