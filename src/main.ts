@@ -14,6 +14,14 @@ async function main(argv: readonly string[]): Promise<void> {
     const { runLogs } = await import("./logs-command.ts");
     return runLogs(argv.slice(1));
   }
+  if (argv[0] === "check") {
+    const { runCheck } = await import("./check-command.ts");
+    return runCheck(argv.slice(1));
+  }
+  if (argv[0] === "schema") {
+    const { runSchema } = await import("./schema-command.ts");
+    return runSchema(argv.slice(1));
+  }
   const settings = readSettings(argv, pkg.version);
   if ("print" in settings) {
     process.stdout.write(settings.print);

@@ -14,7 +14,7 @@ export interface Settings {
   readonly socketMode: number;
   readonly socketOwner?: string;
   readonly socketGroup?: string;
-  /** Empty: no file. */
+  /** A file or a directory of files; empty: none. */
   readonly config: string;
   /** Empty: stderr. */
   readonly logFile: string;
@@ -28,10 +28,13 @@ const logLevels = ["trace", "debug", "info", "warn", "error"];
 
 export const help = `pmd keeps services running. It stays in the foreground; drive it with pmctl.
 
-Usage: pmd [--config FILE] [options]
+Usage: pmd [--config FILE|DIR] [options]
+       pmd check FILE|DIR [--json]      what is wrong with a file of services, without a daemon; see pmd check --help
+       pmd schema                       the JSON Schema of such files, for editors
        pmd logs [NAME...] [options]     what services wrote, also when no pmd runs; see pmd logs --help
 
-  --config FILE         services to have, as YAML or JSON; what is made with pmctl is remembered without a file
+  --config FILE|DIR     services to have, as YAML or JSON, in a file or in all files of a directory; what is made with pmctl is remembered
+                        without a file
   --socket PATH         where to listen                        ($RUNTIME/pmd.sock)
   --socket-mode MODE    who may connect, as an octal mode      (0600; 0660 with --socket-group)
   --socket-owner USER   owner of the socket
@@ -53,6 +56,7 @@ Examples:
   pmd --config /etc/pmd/pm.yaml
   pmd --socket /run/pmd/pmd.sock --socket-group deploy
   pmd --state-dir /tmp/try --runtime-dir /tmp/try/run --log-dir /tmp/try/logs
+  pmd check /etc/pmd/pm.yaml
   pmd logs web --since 10m
 
 Exit codes: 0 ended as asked, 1 cannot run, 2 wrong usage or configuration, 70 a bug

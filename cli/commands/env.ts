@@ -25,11 +25,13 @@ export const verb: Verb<OutputOptions & { readonly reveal?: boolean }> = {
       await printJson(session, EnvironmentSchema, environment);
       return exitCodes.ok;
     }
-    for (const [variable, value] of Object.entries(environment.vars).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const layers = [...environment.shared, environment];
+    const vars: Record<string, string> = Object.fromEntries(layers.flatMap((layer) => Object.entries(layer.vars)));
+    for (const [variable, value] of Object.entries(vars).sort(([a], [b]) => (a < b ? -1 : 1))) {
       out.write(format === "name" ? `${variable}\n` : `${variable}=${out.isTerminal ? safeText(value) : value}\n`);
     }
     if (format === "name") return exitCodes.ok;
-    for (const { path, optional } of environment.files)
+    for (const { path, optional } of layers.flatMap(({ files }) => files))
       err.write(`${paint(err, "dim", `# and what ${safeText(path)} says${optional ? ", if it is there" : ""}`)}\n`);
     if (environment.inherit) err.write(`${paint(err, "dim", "# and what pmd itself was started with")}\n`);
     return exitCodes.ok;

@@ -24,6 +24,7 @@ import {
   type Dependency,
   defaults,
   type Environment,
+  type EnvironmentLayer,
   type LogSettings,
   type LogSpec,
   type PortSpec,
@@ -32,6 +33,7 @@ import {
   type RestartPolicy,
   type ServiceSpec,
 } from "../core/spec.ts";
+import { faultOfReference, parseReference } from "../core/value-reference.ts";
 import { invalidFields, type Violation } from "../errors.ts";
 import { fromCommand, maskedValue, toCommand } from "./convert-command.ts";
 import { fromHealthCheck, fromOnUnhealthy, toHealthCheck, toOnUnhealthy } from "./convert-health.ts";
@@ -160,7 +162,24 @@ function toEnvironment(
   stored: Environment | undefined,
   violations: Violation[],
 ): Environment {
+  const shared = (message?.shared ?? []).map((layer, index) => toLayer(layer, `${field}.shared[${index}]`, stored?.shared?.[index], violations));
+  return {
+    ...toLayer(message, field, stored, violations),
+    inherit: message?.inherit ?? false,
+    ...(shared.length > 0 && { shared }),
+  };
+}
+
+function toLayer(
+  message: Pick<EnvironmentMessage, "vars" | "files"> | undefined,
+  field: string,
+  stored: EnvironmentLayer | undefined,
+  violations: Violation[],
+): EnvironmentLayer {
   const vars = Object.entries(message?.vars ?? {}).map(([name, value]) => {
+    const reference = parseReference(value);
+    const fault = reference && faultOfReference(reference);
+    if (fault) violations.push({ field: `${field}.vars["${name}"]`, message: fault });
     if (value !== maskedValue) return [name, value];
     const kept = stored && Object.hasOwn(stored.vars, name) ? stored.vars[name] : undefined;
     if (kept === undefined) {
@@ -168,11 +187,7 @@ function toEnvironment(
     }
     return [name, kept ?? value];
   });
-  return {
-    vars: Object.fromEntries(vars),
-    files: (message?.files ?? []).map(({ path, optional }) => ({ path, optional })),
-    inherit: message?.inherit ?? false,
-  };
+  return { vars: Object.fromEntries(vars), files: (message?.files ?? []).map(({ path, optional }) => ({ path, optional })) };
 }
 
 function toReload(message: ReloadMessage, field: string, violations: Violation[]): ReloadSpec {
@@ -263,15 +278,23 @@ type ServiceSpecInit = MessageInitShape<typeof ServiceSpecSchema>;
 
 function fromProcess(spec: ProcessSpec, values: "masked" | "revealed"): NonNullable<ServiceSpecInit["process"]> {
   const { environment, stop, logs } = spec;
-  const vars = Object.entries(environment.vars).map(([name, value]) => [name, values === "revealed" ? value : maskedValue]);
   return {
     command: fromCommand(spec.command),
     workingDirectory: spec.workingDirectory,
-    environment: { vars: Object.fromEntries(vars), files: environment.files.map((file) => ({ ...file })), inherit: environment.inherit },
+    environment: {
+      ...fromLayer(environment, values),
+      inherit: environment.inherit,
+      shared: (environment.shared ?? []).map((layer) => fromLayer(layer, values)),
+    },
     stop: { signal: stop.signal, ...(stop.command && { command: fromCommand(stop.command) }), grace: fromMs(stop.graceMs) },
     logs: fromLogs(logs),
     ...(spec.port && { port: { ...spec.port } }),
   };
+}
+
+function fromLayer({ vars, files }: EnvironmentLayer, values: "masked" | "revealed") {
+  const shown = Object.entries(vars).map(([name, value]) => [name, values === "revealed" ? value : maskedValue]);
+  return { vars: Object.fromEntries(shown), files: files.map((file) => ({ ...file })) };
 }
 
 function fromLogs(logs: LogSpec): MessageInitShape<typeof LogSpecSchema> {

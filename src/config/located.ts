@@ -1,7 +1,8 @@
 // What a configuration file says, whatever it is written in: text, lists and mappings, each with its place.
 
-/** Both count from 1. */
+/** Line and column count from 1. */
 export interface Position {
+  readonly file: string;
   readonly line: number;
   readonly column: number;
 }
@@ -42,6 +43,15 @@ export interface Problem {
   /** Where in the file's own words: `services.web.cwd`; empty for the file as a whole. */
   readonly path: string;
   readonly message: string;
+}
+
+export function shownPosition({ file, line, column }: Position): string {
+  return `${file}:${line}:${column}`;
+}
+
+/** Where what is wrong with a file as a whole is told. */
+export function startOf(file: string): { readonly at: Position; readonly path: string } {
+  return { at: { file, line: 1, column: 1 }, path: "" };
 }
 
 export function childPath(parent: string, key: string): string {

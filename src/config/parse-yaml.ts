@@ -23,34 +23,39 @@ export interface ParsedText {
   readonly problems: Problem[];
 }
 
-/** Reads YAML, and so JSON too. */
-export function parseYaml(text: string): ParsedText {
-  const lines = countLines(text);
+/** Reads YAML, and so JSON too. `file` is where the text is from. */
+export function parseYaml(text: string, file: string): ParsedText {
+  const positionAt = positionsIn(text, file);
   const deep = findDeepNesting(text);
-  if (deep !== undefined) return { root: undefined, problems: [{ at: positionAt(lines, deep), path: "", message: tooDeep }] };
+  if (deep !== undefined) return { root: undefined, problems: [{ at: positionAt(deep), path: "", message: tooDeep }] };
   const document = parseDocument(text, { prettyErrors: false, uniqueKeys: false, logLevel: "error" });
+  const bare = document.errors.find(({ pos: [at] }) => at > 0 && text.startsWith("${", at - 1));
+  if (bare) return { root: undefined, problems: [{ at: positionAt(bare.pos[0] - 1), path: "", message: bareVariable }] };
   const problems = [...document.errors, ...document.warnings].map(({ message, pos }) => ({
-    at: positionAt(lines, pos[0]),
+    at: positionAt(pos[0]),
     path: "",
     message: lowerFirst(message),
   }));
   // What the parser makes of a text that it could not read would only raise more problems.
   if (document.errors.length > 0) return { root: undefined, problems };
-  return { root: locate(document, lines, problems), problems };
+  return { root: locate(document, positionAt, problems), problems };
 }
 
 const tooDeep = `is nested deeper than ${maxDepth} levels`;
 
-function countLines(text: string): LineCounter {
+/** YAML reads the brace as the beginning of a mapping, and stumbles over what comes then. */
+const bareVariable = "a variable within {} or [] has to stand in quotes";
+
+type PositionAt = (offset: number) => Position;
+
+function positionsIn(text: string, file: string): PositionAt {
   const lines = new LineCounter();
   lines.addNewLine(0);
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines.addNewLine(at + 1);
-  return lines;
-}
-
-function positionAt(lines: LineCounter, offset: number): Position {
-  const { line, col } = lines.linePos(offset);
-  return { line, column: col };
+  return (offset) => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line, column: col };
+  };
 }
 
 function lowerFirst(message: string): string {
@@ -58,7 +63,7 @@ function lowerFirst(message: string): string {
 }
 
 /** Turns the parser's nodes into ours: aliases written out, keys as text, each key once. */
-function locate(document: Document.Parsed, lines: LineCounter, problems: Problem[]): Located | undefined {
+function locate(document: Document.Parsed, positionAt: PositionAt, problems: Problem[]): Located | undefined {
   const anchors = new Map<string, Node>();
   const open = new Set<Node>();
   let values = 0;
@@ -117,7 +122,7 @@ function locate(document: Document.Parsed, lines: LineCounter, problems: Problem
   }
 
   function placeOf(node: Node): Position {
-    return positionAt(lines, node.range?.[0] ?? 0);
+    return positionAt(node.range?.[0] ?? 0);
   }
 
   function report(at: Position, path: string, message: string): undefined {

@@ -21,7 +21,7 @@ export interface ProtoJson {
 }
 
 /** Fields in bytes, which may be written as sizes. */
-const sizes = new Set(["pm.v1.LogRotation.size", "pm.v1.LogRotation.total_size", "pm.v1.ServiceSpec.restart_above"]);
+export const sizes = new Set(["pm.v1.LogRotation.size", "pm.v1.LogRotation.total_size", "pm.v1.ServiceSpec.restart_above"]);
 
 interface Where {
   /** As violations spell it. */

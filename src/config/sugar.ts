@@ -3,9 +3,10 @@ import type { Located, LocatedEntry, LocatedMap, Position } from "./located.ts";
 // What people may write where the proto wants more words. Each form is rewritten to the one that the proto has, with the places kept; what is
 // not rewritten stays as it is, and is judged later.
 //
+//   the file      env, env_file … beside services, rather than below `environment`
 //   service       command, cwd, env, env_file … beside instances and restart, rather than below `process`
 //   command       a text is a line for the shell, a list is argv
-//   env_file      a path, or a list of paths
+//   env_file      a path, or a list of paths; include too
 //   restart       a text is the policy
 //   log_line      a text is what the line contains
 //   on_unhealthy  a text is the action
@@ -16,6 +17,7 @@ import type { Located, LocatedEntry, LocatedMap, Position } from "./located.ts";
 
 /** How a message may be written, by its name in the proto. */
 export const sugar: Readonly<Record<string, (node: Located) => Located>> = {
+  "pm.v1.Manifest": manifest,
   "pm.v1.ServiceSpec": service,
   "pm.v1.Command": (node) => wrapText(wrapList(node, "argv"), "shell"),
   "pm.v1.EnvFile": (node) => wrapText(node, "path"),
@@ -29,18 +31,29 @@ export const sugar: Readonly<Record<string, (node: Located) => Located>> = {
 };
 
 /** Keys of a service that are fields of its process. */
-const processKeys = ["command", "working_directory", "workingDirectory", "environment", "stop", "logs", "port"];
+export const processKeys = ["command", "working_directory", "workingDirectory", "environment", "stop", "logs", "port"];
 
 const dependencyKeys = ["depends_on", "dependsOn"];
 
 /** Keys of a service that are in no proto, and the fields that they stand for. */
-const aliases: Readonly<Record<string, string>> = { cwd: "working_directory" };
-const environmentKeys: Readonly<Record<string, string>> = { env: "vars", env_file: "files", inherit_environment: "inherit" };
+export const aliases: Readonly<Record<string, string>> = { cwd: "working_directory" };
+export const environmentKeys: Readonly<Record<string, string>> = { env: "vars", env_file: "files", inherit_environment: "inherit" };
 
 /** Beside the fields of the proto, for whoever has to guess what was meant. */
 export const extraKeys: Readonly<Record<string, readonly string[]>> = {
+  "pm.v1.Manifest": Object.keys(environmentKeys),
   "pm.v1.ServiceSpec": [...processKeys, ...Object.keys(aliases), ...Object.keys(environmentKeys)],
 };
+
+export function manifest(node: Located): Located {
+  if (node.kind !== "map") return node;
+  const environment = node.entries.filter(({ key }) => find(environmentKeys, key) !== undefined);
+  const own = node.entries
+    .filter((entry) => !environment.includes(entry))
+    .map((entry) => (entry.key === "include" ? { ...entry, value: wrapInList(entry.value) } : entry));
+  if (environment.length === 0) return { ...node, entries: own };
+  return { ...node, entries: [...own, unseen("environment", environment.map(variableEntry))] };
+}
 
 function service(node: Located): Located {
   if (node.kind !== "map") return node;
@@ -49,8 +62,7 @@ function service(node: Located): Located {
   const environment: LocatedEntry[] = [];
   for (const entry of node.entries) {
     const alias = find(aliases, entry.key);
-    const variable = find(environmentKeys, entry.key);
-    if (variable !== undefined) environment.push({ ...entry, key: variable, writtenAs: entry.key, value: listOne(entry) });
+    if (find(environmentKeys, entry.key) !== undefined) environment.push(variableEntry(entry));
     else if (alias !== undefined) process.push({ ...entry, key: alias, writtenAs: entry.key });
     else if (processKeys.includes(entry.key)) process.push(entry);
     else if (dependencyKeys.includes(entry.key)) own.push({ ...entry, value: namesToMap(entry.value) });
@@ -61,10 +73,18 @@ function service(node: Located): Located {
   return { ...node, entries: own };
 }
 
+function variableEntry(entry: LocatedEntry): LocatedEntry {
+  return { ...entry, key: find(environmentKeys, entry.key) ?? entry.key, writtenAs: entry.key, value: listOne(entry) };
+}
+
 /** `env_file: .env` is a list of one. */
 function listOne({ key, value }: LocatedEntry): Located {
-  const isOne = key === "env_file" && (value.kind === "map" || (value.kind === "scalar" && value.value !== null));
-  return isOne ? { kind: "list", at: value.at, items: [value] } : value;
+  return key === "env_file" ? wrapInList(value) : value;
+}
+
+function wrapInList(node: Located): Located {
+  const isOne = node.kind === "map" || (node.kind === "scalar" && node.value !== null);
+  return isOne ? { kind: "list", at: node.at, items: [node] } : node;
 }
 
 /** `depends_on: [db, cache]` and `depends_on: db` name services of which nothing more is said. */

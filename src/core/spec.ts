@@ -53,10 +53,16 @@ export interface Command {
   readonly args: readonly string[];
 }
 
-export interface Environment {
+export interface Environment extends EnvironmentLayer {
+  readonly inherit: boolean;
+  /** What comes before its own, the first lowest; absent where there is none. */
+  readonly shared?: readonly EnvironmentLayer[];
+}
+
+/** Of one layer the variables come after the files. */
+export interface EnvironmentLayer {
   readonly vars: Readonly<Record<string, string>>;
   readonly files: readonly { readonly path: string; readonly optional: boolean }[];
-  readonly inherit: boolean;
 }
 
 export interface StopSpec {

@@ -3,16 +3,25 @@ import { type UserInfo, userInfo } from "node:os";
 import { resolve } from "node:path";
 import { parseEnv } from "node:util";
 import type { Environment } from "../core/spec.ts";
+import { readValue } from "./read-value.ts";
+import { reasonOf } from "./reason-of.ts";
 
 const basePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** They speak to pmd itself or to the one who started it: a service that inherited them would answer in its place. */
 const notForChildren = /^(NOTIFY_SOCKET|WATCHDOG_(PID|USEC)|LISTEN_.*|JOURNAL_STREAM|INVOCATION_ID|NODE_OPTIONS|NODE_CHANNEL_.*|PMCTL_.*)$/;
 
-/** Order: base or pmd's own, files, variables, pmd's words about the run. Throws when a file that must be there cannot be read. */
+/** Order: base or pmd's own, layer by layer files and variables, pmd's words about the run. Throws when what is to be read for it cannot be read. */
 export function childEnvironment(environment: Environment, workingDirectory: string, own: Record<string, string>): Record<string, string> {
-  const files = environment.files.map((file) => readEnvFile(resolve(workingDirectory, file.path), file.optional));
-  return Object.assign(environment.inherit ? inherited() : cleanBase(), ...files, environment.vars, own);
+  const layers = [...(environment.shared ?? []), environment].flatMap(({ files, vars }) => [
+    ...files.map((file) => readEnvFile(resolve(workingDirectory, file.path), file.optional)),
+    readValues(vars, workingDirectory),
+  ]);
+  return Object.assign(environment.inherit ? inherited() : cleanBase(), ...layers, own);
+}
+
+function readValues(vars: Readonly<Record<string, string>>, directory: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(vars).map(([name, value]) => [name, readValue(name, value, directory)]));
 }
 
 let known: UserInfo<string> | undefined;
@@ -54,24 +63,5 @@ function readEnvFile(path: string, optional: boolean): Record<string, string> {
     const code = (error as NodeJS.ErrnoException).code;
     if (optional && code === "ENOENT") return {};
     throw new Error(`env file ${path}: ${reasonOf(code)}`);
-  }
-}
-
-/** The kernel's word for it, as people say it. */
-export function reasonOf(code: string | undefined): string {
-  switch (code) {
-    case "ENOENT":
-      return "no such file";
-    case "EACCES":
-    case "EPERM":
-      return "permission denied";
-    case "ENOTDIR":
-      return "not a directory";
-    case "EISDIR":
-      return "is a directory";
-    case "ELOOP":
-      return "too many symbolic links";
-    default:
-      return code ?? "unknown error";
   }
 }

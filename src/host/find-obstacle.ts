@@ -1,7 +1,8 @@
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { commandArgv, type ProcessSpec } from "../core/spec.ts";
-import { childEnvironment, homeDirectory, reasonOf } from "./child-environment.ts";
+import { childEnvironment, homeDirectory } from "./child-environment.ts";
+import { reasonOf } from "./reason-of.ts";
 
 /**
  * Why this process could not be started, in words that name the right file. Node would report a missing working directory as a missing

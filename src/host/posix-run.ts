@@ -135,7 +135,8 @@ export class PosixRun implements LiveRun {
     return tryToSee(() => treePids(this.#tree())) ?? [];
   }
 
-  runHelper(argv: readonly string[], spec: ProcessSpec, timeoutMs: number): Promise<number> {
+  /** Rejects, and never throws, when its environment cannot be made: a file of it may have gone since the start. */
+  async runHelper(argv: readonly string[], spec: ProcessSpec, timeoutMs: number): Promise<number> {
     const directory = spec.workingDirectory || homeDirectory();
     const environment = this.#environment(spec, directory);
     // Its output goes with the run's, and it joins the run's cgroup: what it leaves behind is not left.

@@ -1,11 +1,17 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { exitCodes } from "../../cli/exit-codes.ts";
+import { toSpec } from "../../src/api/convert-spec.ts";
 import { defaultLimits } from "../../src/api/limits.ts";
+import { findViolations } from "../../src/api/violations.ts";
+import { readManifest } from "../../src/config/load-manifest.ts";
 import { parseDuration } from "../../src/core/duration.ts";
 import { parseSize } from "../../src/core/size.ts";
 import { defaults, pickLogSettings } from "../../src/core/spec.ts";
+import { fencedBlocks } from "../support/fenced-blocks.ts";
+import { schemaErrors } from "../support/json-schema.ts";
 import { machineTable } from "../support/machine-table.ts";
 import { stories } from "../vm/stories.ts";
 
@@ -26,6 +32,20 @@ describe("README.md", () => {
     const [, table = ""] = readFileSync("README.md", "utf8").split("| code | meaning |");
     const codes = [...table.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
     expect(codes).toEqual(Object.values(exitCodes));
+  });
+});
+
+describe("README.md, about the file", () => {
+  it("shows one that pmd reads, and an editor finds right", async () => {
+    const [text = "", ...more] = fencedBlocks("README.md", "yaml");
+    expect(more).toEqual([]);
+    const { services } = await readManifest(text, "/srv/pm.yaml", { findViolations, toSpec }, { HOME: "/home/me" });
+    expect(services.map(({ name, spec }) => [name, spec.instances, spec.restart.mode])).toEqual([
+      ["db", 1, "on-failure"],
+      ["api", 2, "on-failure"],
+    ]);
+    expect(services[0]?.spec.process.command.shell).toBe("exec postgres -D /home/me/data -p $PORT");
+    expect(schemaErrors(JSON.parse(readFileSync("proto/manifest.schema.json", "utf8")), parse(text))).toEqual([]);
   });
 });
 

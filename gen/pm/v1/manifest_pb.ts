@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { Environment } from "./process_pb.ts";
+import { file_pm_v1_process } from "./process_pb.ts";
 import type { ServiceSpec } from "./service_pb.ts";
 import { file_pm_v1_service } from "./service_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,10 +15,11 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file pm/v1/manifest.proto.
  */
 export const file_pm_v1_manifest: GenFile = /*@__PURE__*/
-  fileDesc("ChRwbS92MS9tYW5pZmVzdC5wcm90bxIFcG0udjEijAIKCE1hbmlmZXN0EhgKB3ZlcnNpb24YASABKA1CB7pIBCoCMAESPgoJbmFtZXNwYWNlGAIgASgJQiu6SChyJjIkXiR8XltBLVphLXowLTldW0EtWmEtejAtOV8uLV17MCw2Mn0kEmEKCHNlcnZpY2VzGAMgAygLMh0ucG0udjEuTWFuaWZlc3QuU2VydmljZXNFbnRyeUIwukgtmgEqEJBOIiVyIzIhXltBLVphLXowLTldW0EtWmEtejAtOV8uLV17MCw2Mn0kGkMKDVNlcnZpY2VzRW50cnkSCwoDa2V5GAEgASgJEiEKBXZhbHVlGAIgASgLMhIucG0udjEuU2VydmljZVNwZWM6AjgBYgZwcm90bzM", [file_buf_validate_validate, file_pm_v1_service]);
+  fileDesc("ChRwbS92MS9tYW5pZmVzdC5wcm90bxIFcG0udjEi/wIKCE1hbmlmZXN0EhgKB3ZlcnNpb24YASABKA1CB7pIBCoCMAESPgoJbmFtZXNwYWNlGAIgASgJQiu6SChyJjIkXiR8XltBLVphLXowLTldW0EtWmEtejAtOV8uLV17MCw2Mn0kEmEKCHNlcnZpY2VzGAMgAygLMh0ucG0udjEuTWFuaWZlc3QuU2VydmljZXNFbnRyeUIwukgtmgEqEJBOIiVyIzIhXltBLVphLXowLTldW0EtWmEtejAtOV8uLV17MCw2Mn0kEiQKCGRlZmF1bHRzGAQgASgLMhIucG0udjEuU2VydmljZVNwZWMSJwoLZW52aXJvbm1lbnQYBSABKAsyEi5wbS52MS5FbnZpcm9ubWVudBIiCgdpbmNsdWRlGAYgAygJQhG6SA6SAQsQZCIHcgUQARiAIBpDCg1TZXJ2aWNlc0VudHJ5EgsKA2tleRgBIAEoCRIhCgV2YWx1ZRgCIAEoCzISLnBtLnYxLlNlcnZpY2VTcGVjOgI4AWIGcHJvdG8z", [file_buf_validate_validate, file_pm_v1_process, file_pm_v1_service]);
 
 /**
- * Manifest is the contents of a configuration file: the same specs that the API takes, by name.
+ * Manifest is the contents of a configuration file: the same specs that the API takes, by name. In values of a file ${VAR} and ${VAR:-default}
+ * are filled in when it is read, from `environment` and then from the environment of pmd; $$ is one dollar.
  *
  * @generated from message pm.v1.Manifest
  */
@@ -29,7 +32,7 @@ export type Manifest = Message<"pm.v1.Manifest"> & {
   version: number;
 
   /**
-   * The namespace of the services, `default` when empty.
+   * The namespace of the services, `default` when empty. All files of one manifest are of one namespace, whichever of them says it.
    *
    * @generated from field: string namespace = 2;
    */
@@ -41,6 +44,29 @@ export type Manifest = Message<"pm.v1.Manifest"> & {
    * @generated from field: map<string, pm.v1.ServiceSpec> services = 3;
    */
   services: { [key: string]: ServiceSpec };
+
+  /**
+   * What holds for every service that does not say otherwise, field by field: mappings are merged, all else is replaced by what the service
+   * says. A command, and a way to reload, is replaced as a whole.
+   *
+   * @generated from field: pm.v1.ServiceSpec defaults = 4;
+   */
+  defaults?: ServiceSpec | undefined;
+
+  /**
+   * Variables of every service, below those of its own. Files are relative to the configuration file.
+   *
+   * @generated from field: pm.v1.Environment environment = 5;
+   */
+  environment?: Environment | undefined;
+
+  /**
+   * Further files, or directories of files, relative to this one: their services are in the same namespace as those here, and what is said here in
+   * `defaults` and `environment` lies under what they say.
+   *
+   * @generated from field: repeated string include = 6;
+   */
+  include: string[];
 };
 
 /**

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file pm/v1/process.proto.
  */
 export const file_pm_v1_process: GenFile = /*@__PURE__*/
-  fileDesc("ChNwbS92MS9wcm9jZXNzLnByb3RvEgVwbS52MSLgAQoLUHJvY2Vzc1NwZWMSJwoHY29tbWFuZBgBIAEoCzIOLnBtLnYxLkNvbW1hbmRCBrpIA8gBARIjChF3b3JraW5nX2RpcmVjdG9yeRgCIAEoCUIIukgFcgMYgCASJwoLZW52aXJvbm1lbnQYAyABKAsyEi5wbS52MS5FbnZpcm9ubWVudBIdCgRzdG9wGAQgASgLMg8ucG0udjEuU3RvcFNwZWMSHAoEbG9ncxgFIAEoCzIOLnBtLnYxLkxvZ1NwZWMSHQoEcG9ydBgGIAEoCzIPLnBtLnYxLlBvcnRTcGVjIl0KCFBvcnRTcGVjEhoKBWZpcnN0GAEgASgNQgu6SAgqBhj//wMoARIeCgRsYXN0GAIgASgNQgu6SAgqBhj//wMoAUgAiAEBEgwKBGF1dG8YAyABKAhCBwoFX2xhc3QixgEKB0NvbW1hbmQSHwoEYXJndhgBIAMoCUIRukgOkgELEIAgIgZyBCi4/wcSGAoFc2hlbGwYAiABKAlCCbpIBnIEKLj/BxIfCgRhcmdzGAMgAygJQhG6SA6SAQsQgCAiBnIEKLj/BzpfukhcGloKEGNvbW1hbmQub25lX2Zvcm0SGWdpdmUgZWl0aGVyIGFyZ3Ygb3Igc2hlbGwaKyhzaXplKHRoaXMuYXJndikgPiAwKSAhPSAodGhpcy5zaGVsbCAhPSAnJyki2QEKC0Vudmlyb25tZW50EmMKBHZhcnMYASADKAsyHC5wbS52MS5FbnZpcm9ubWVudC5WYXJzRW50cnlCN7pINJoBMRCAICIkciIyIF5bQS1aYS16X11bQS1aYS16MC05Xy4tXXswLDI1NH0kKgZyBCi4/wcSJwoFZmlsZXMYAiADKAsyDi5wbS52MS5FbnZGaWxlQgi6SAWSAQIQQBIPCgdpbmhlcml0GAMgASgIGisKCVZhcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjUKB0VudkZpbGUSGAoEcGF0aBgBIAEoCUIKukgHcgUQARiAIBIQCghvcHRpb25hbBgCIAEoCCKrAQoIU3RvcFNwZWMSRAoGc2lnbmFsGAEgASgJQjS6SDFyLzItXiR8XihTSUcpP1tBLVpdW0EtWjAtOSstXXsxLDl9JHxeWzEtOV1bMC05XT8kEh8KB2NvbW1hbmQYAiABKAsyDi5wbS52MS5Db21tYW5kEjgKBWdyYWNlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyACLzAQoHTG9nU3BlYxIYCgZzdGRvdXQYASABKAlCCLpIBXIDGIAgEhgKBnN0ZGVychgCIAEoCUIIukgFcgMYgCASIgoGcm90YXRlGAMgASgLMhIucG0udjEuTG9nUm90YXRpb24SJgoHb25fZnVsbBgEIAEoDjIVLnBtLnYxLkxvZ1NwZWMuT25GdWxsEiAKBWhpbnRzGAUgAygJQhG6SA6SAQsQQCIHcgUQARiAICJGCgZPbkZ1bGwSFwoTT05fRlVMTF9VTlNQRUNJRklFRBAAEhAKDE9OX0ZVTExfRFJPUBABEhEKDU9OX0ZVTExfQkxPQ0sQAiLABAoLTG9nUm90YXRpb24SIgoEc2l6ZRgBIAEoBEIPukgMMgoYgICAgIAgKIAgSACIAQESHgoHYmFja3VwcxgCIAEoDUIIukgFKgMYkE5IAYgBARItCghpbnRlcnZhbBgDIAEoDjIbLnBtLnYxLkxvZ1JvdGF0aW9uLkludGVydmFsEjwKB21heF9hZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCIC84N8LMgASMAoIY29tcHJlc3MYBSABKA4yHi5wbS52MS5Mb2dSb3RhdGlvbi5Db21wcmVzc2lvbhIqCgp0b3RhbF9zaXplGAYgASgEQhG6SA4yDBiAgICAgID6ASiAQEgCiAEBIo8BCghJbnRlcnZhbBIYChRJTlRFUlZBTF9VTlNQRUNJRklFRBAAEhUKEUlOVEVSVkFMX01JTlVURUxZEAESEwoPSU5URVJWQUxfSE9VUkxZEAISEgoOSU5URVJWQUxfREFJTFkQAxITCg9JTlRFUlZBTF9XRUVLTFkQBBIUChBJTlRFUlZBTF9NT05USExZEAUibAoLQ29tcHJlc3Npb24SGwoXQ09NUFJFU1NJT05fVU5TUEVDSUZJRUQQABIUChBDT01QUkVTU0lPTl9OT05FEAESFAoQQ09NUFJFU1NJT05fWlNURBACEhQKEENPTVBSRVNTSU9OX0daSVAQA0IHCgVfc2l6ZUIKCghfYmFja3Vwc0INCgtfdG90YWxfc2l6ZSK0AQoDUnVuEgoKAmlkGAEgASgJEhAKCGluc3RhbmNlGAIgASgJEgsKA3BpZBgDIAEoBRIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgRleGl0GAUgASgLMhEucG0udjEuRXhpdFJlY29yZBIPCgdhZG9wdGVkGAYgASgIEhIKCmdlbmVyYXRpb24YByABKAMSDAoEcG9ydBgIIAEoDSKpBAoKRXhpdFJlY29yZBImCgVjYXVzZRgBIAEoDjIXLnBtLnYxLkV4aXRSZWNvcmQuQ2F1c2USEQoEY29kZRgCIAEoBUgAiAEBEg4KBnNpZ25hbBgDIAEoCRIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoGdXB0aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAYgASgEEhIKCmxhc3RfbGluZXMYByADKAkSDwoHbWVzc2FnZRgIIAEoCSKtAgoFQ2F1c2USFQoRQ0FVU0VfVU5TUEVDSUZJRUQQABIQCgxDQVVTRV9FWElURUQQARITCg9DQVVTRV9TSUdOQUxMRUQQAhIcChhDQVVTRV9TVE9QUEVEX0JZX1JFUVVFU1QQAxISCg5DQVVTRV9SRVBMQUNFRBAEEhcKE0NBVVNFX1NUQVJUX1RJTUVPVVQQBRITCg9DQVVTRV9VTkhFQUxUSFkQBhIWChJDQVVTRV9NRU1PUllfTElNSVQQBxINCglDQVVTRV9PT00QCBISCg5DQVVTRV9PVkVSVElNRRAJEg0KCUNBVVNFX1RUTBAKEhQKEENBVVNFX0RFUEVOREVOQ1kQCxIWChJDQVVTRV9TUEFXTl9GQUlMRUQQDBIOCgpDQVVTRV9MT1NUEA1CBwoFX2NvZGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChNwbS92MS9wcm9jZXNzLnByb3RvEgVwbS52MSLgAQoLUHJvY2Vzc1NwZWMSJwoHY29tbWFuZBgBIAEoCzIOLnBtLnYxLkNvbW1hbmRCBrpIA8gBARIjChF3b3JraW5nX2RpcmVjdG9yeRgCIAEoCUIIukgFcgMYgCASJwoLZW52aXJvbm1lbnQYAyABKAsyEi5wbS52MS5FbnZpcm9ubWVudBIdCgRzdG9wGAQgASgLMg8ucG0udjEuU3RvcFNwZWMSHAoEbG9ncxgFIAEoCzIOLnBtLnYxLkxvZ1NwZWMSHQoEcG9ydBgGIAEoCzIPLnBtLnYxLlBvcnRTcGVjIl0KCFBvcnRTcGVjEhoKBWZpcnN0GAEgASgNQgu6SAgqBhj//wMoARIeCgRsYXN0GAIgASgNQgu6SAgqBhj//wMoAUgAiAEBEgwKBGF1dG8YAyABKAhCBwoFX2xhc3QixgEKB0NvbW1hbmQSHwoEYXJndhgBIAMoCUIRukgOkgELEIAgIgZyBCi4/wcSGAoFc2hlbGwYAiABKAlCCbpIBnIEKLj/BxIfCgRhcmdzGAMgAygJQhG6SA6SAQsQgCAiBnIEKLj/BzpfukhcGloKEGNvbW1hbmQub25lX2Zvcm0SGWdpdmUgZWl0aGVyIGFyZ3Ygb3Igc2hlbGwaKyhzaXplKHRoaXMuYXJndikgPiAwKSAhPSAodGhpcy5zaGVsbCAhPSAnJykijQIKC0Vudmlyb25tZW50EmMKBHZhcnMYASADKAsyHC5wbS52MS5FbnZpcm9ubWVudC5WYXJzRW50cnlCN7pINJoBMRCAICIkciIyIF5bQS1aYS16X11bQS1aYS16MC05Xy4tXXswLDI1NH0kKgZyBCi4/wcSJwoFZmlsZXMYAiADKAsyDi5wbS52MS5FbnZGaWxlQgi6SAWSAQIQQBIPCgdpbmhlcml0GAMgASgIEjIKBnNoYXJlZBgEIAMoCzIYLnBtLnYxLlNoYXJlZEVudmlyb25tZW50Qgi6SAWSAQIQEBorCglWYXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLUAQoRU2hhcmVkRW52aXJvbm1lbnQSJwoFZmlsZXMYASADKAsyDi5wbS52MS5FbnZGaWxlQgi6SAWSAQIQQBJpCgR2YXJzGAIgAygLMiIucG0udjEuU2hhcmVkRW52aXJvbm1lbnQuVmFyc0VudHJ5Qje6SDSaATEQgCAiJHIiMiBeW0EtWmEtel9dW0EtWmEtejAtOV8uLV17MCwyNTR9JCoGcgQouP8HGisKCVZhcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjUKB0VudkZpbGUSGAoEcGF0aBgBIAEoCUIKukgHcgUQARiAIBIQCghvcHRpb25hbBgCIAEoCCKrAQoIU3RvcFNwZWMSRAoGc2lnbmFsGAEgASgJQjS6SDFyLzItXiR8XihTSUcpP1tBLVpdW0EtWjAtOSstXXsxLDl9JHxeWzEtOV1bMC05XT8kEh8KB2NvbW1hbmQYAiABKAsyDi5wbS52MS5Db21tYW5kEjgKBWdyYWNlGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiBAiAowUyACLzAQoHTG9nU3BlYxIYCgZzdGRvdXQYASABKAlCCLpIBXIDGIAgEhgKBnN0ZGVychgCIAEoCUIIukgFcgMYgCASIgoGcm90YXRlGAMgASgLMhIucG0udjEuTG9nUm90YXRpb24SJgoHb25fZnVsbBgEIAEoDjIVLnBtLnYxLkxvZ1NwZWMuT25GdWxsEiAKBWhpbnRzGAUgAygJQhG6SA6SAQsQQCIHcgUQARiAICJGCgZPbkZ1bGwSFwoTT05fRlVMTF9VTlNQRUNJRklFRBAAEhAKDE9OX0ZVTExfRFJPUBABEhEKDU9OX0ZVTExfQkxPQ0sQAiLABAoLTG9nUm90YXRpb24SIgoEc2l6ZRgBIAEoBEIPukgMMgoYgICAgIAgKIAgSACIAQESHgoHYmFja3VwcxgCIAEoDUIIukgFKgMYkE5IAYgBARItCghpbnRlcnZhbBgDIAEoDjIbLnBtLnYxLkxvZ1JvdGF0aW9uLkludGVydmFsEjwKB21heF9hZ2UYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CELpIDaoBCiIGCIC84N8LMgASMAoIY29tcHJlc3MYBSABKA4yHi5wbS52MS5Mb2dSb3RhdGlvbi5Db21wcmVzc2lvbhIqCgp0b3RhbF9zaXplGAYgASgEQhG6SA4yDBiAgICAgID6ASiAQEgCiAEBIo8BCghJbnRlcnZhbBIYChRJTlRFUlZBTF9VTlNQRUNJRklFRBAAEhUKEUlOVEVSVkFMX01JTlVURUxZEAESEwoPSU5URVJWQUxfSE9VUkxZEAISEgoOSU5URVJWQUxfREFJTFkQAxITCg9JTlRFUlZBTF9XRUVLTFkQBBIUChBJTlRFUlZBTF9NT05USExZEAUibAoLQ29tcHJlc3Npb24SGwoXQ09NUFJFU1NJT05fVU5TUEVDSUZJRUQQABIUChBDT01QUkVTU0lPTl9OT05FEAESFAoQQ09NUFJFU1NJT05fWlNURBACEhQKEENPTVBSRVNTSU9OX0daSVAQA0IHCgVfc2l6ZUIKCghfYmFja3Vwc0INCgtfdG90YWxfc2l6ZSK0AQoDUnVuEgoKAmlkGAEgASgJEhAKCGluc3RhbmNlGAIgASgJEgsKA3BpZBgDIAEoBRIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIfCgRleGl0GAUgASgLMhEucG0udjEuRXhpdFJlY29yZBIPCgdhZG9wdGVkGAYgASgIEhIKCmdlbmVyYXRpb24YByABKAMSDAoEcG9ydBgIIAEoDSKpBAoKRXhpdFJlY29yZBImCgVjYXVzZRgBIAEoDjIXLnBtLnYxLkV4aXRSZWNvcmQuQ2F1c2USEQoEY29kZRgCIAEoBUgAiAEBEg4KBnNpZ25hbBgDIAEoCRIsCghlbmRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoGdXB0aW1lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAYgASgEEhIKCmxhc3RfbGluZXMYByADKAkSDwoHbWVzc2FnZRgIIAEoCSKtAgoFQ2F1c2USFQoRQ0FVU0VfVU5TUEVDSUZJRUQQABIQCgxDQVVTRV9FWElURUQQARITCg9DQVVTRV9TSUdOQUxMRUQQAhIcChhDQVVTRV9TVE9QUEVEX0JZX1JFUVVFU1QQAxISCg5DQVVTRV9SRVBMQUNFRBAEEhcKE0NBVVNFX1NUQVJUX1RJTUVPVVQQBRITCg9DQVVTRV9VTkhFQUxUSFkQBhIWChJDQVVTRV9NRU1PUllfTElNSVQQBxINCglDQVVTRV9PT00QCBISCg5DQVVTRV9PVkVSVElNRRAJEg0KCUNBVVNFX1RUTBAKEhQKEENBVVNFX0RFUEVOREVOQ1kQCxIWChJDQVVTRV9TUEFXTl9GQUlMRUQQDBIOCgpDQVVTRV9MT1NUEA1CBwoFX2NvZGViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * ProcessSpec says how to run one process. Services and jobs share it.
@@ -143,14 +143,17 @@ export const CommandSchema: GenMessage<Command> = /*@__PURE__*/
   messageDesc(file_pm_v1_process, 2);
 
 /**
- * Environment is made in this order, later wins: a clean base (PATH HOME USER LOGNAME SHELL LANG TZ) or, if asked for, pmd's own; the files;
- * the variables; and pmd's: NAME, PM_SERVICE, PM_NAMESPACE, PM_INSTANCE, PM_INSTANCES, PM_RUN_ID.
+ * Environment is made in this order, later wins: a clean base (PATH HOME USER LOGNAME SHELL LANG TZ) or, if asked for, pmd's own; what is shared
+ * with other services, its files and then its variables; the files; the variables; and pmd's: NAME, PM_SERVICE, PM_NAMESPACE, PM_INSTANCE, PM_INSTANCES, PM_RUN_ID.
  *
  * @generated from message pm.v1.Environment
  */
 export type Environment = Message<"pm.v1.Environment"> & {
   /**
    * Variables. In reads their values are masked unless revealing them was asked for; a masked value in an update keeps the old one.
+   * A value may say where the value is, which is read at each start and kept nowhere: @file:///run/secrets/key is the content of a regular file
+   * of at most 64 KiB, without the newline at its end; a relative path begins at the working directory. @base64://… and @hex://… are the bytes
+   * that they stand for. @@file:// begins a value with @file://.
    *
    * @generated from field: map<string, string> vars = 1;
    */
@@ -169,6 +172,13 @@ export type Environment = Message<"pm.v1.Environment"> & {
    * @generated from field: bool inherit = 3;
    */
   inherit: boolean;
+
+  /**
+   * What a configuration file says for all of its services; of several, the one that includes comes before the one that is included.
+   *
+   * @generated from field: repeated pm.v1.SharedEnvironment shared = 4;
+   */
+  shared: SharedEnvironment[];
 };
 
 /**
@@ -177,6 +187,34 @@ export type Environment = Message<"pm.v1.Environment"> & {
  */
 export const EnvironmentSchema: GenMessage<Environment> = /*@__PURE__*/
   messageDesc(file_pm_v1_process, 3);
+
+/**
+ * SharedEnvironment is what services have in common.
+ *
+ * @generated from message pm.v1.SharedEnvironment
+ */
+export type SharedEnvironment = Message<"pm.v1.SharedEnvironment"> & {
+  /**
+   * Files of NAME=value lines, read at each start.
+   *
+   * @generated from field: repeated pm.v1.EnvFile files = 1;
+   */
+  files: EnvFile[];
+
+  /**
+   * Variables, after those of the files. Their values are masked, and may say where the value is, as those of the service.
+   *
+   * @generated from field: map<string, string> vars = 2;
+   */
+  vars: { [key: string]: string };
+};
+
+/**
+ * Describes the message pm.v1.SharedEnvironment.
+ * Use `create(SharedEnvironmentSchema)` to create a new message.
+ */
+export const SharedEnvironmentSchema: GenMessage<SharedEnvironment> = /*@__PURE__*/
+  messageDesc(file_pm_v1_process, 4);
 
 /**
  * EnvFile is a file of NAME=value lines.
@@ -204,7 +242,7 @@ export type EnvFile = Message<"pm.v1.EnvFile"> & {
  * Use `create(EnvFileSchema)` to create a new message.
  */
 export const EnvFileSchema: GenMessage<EnvFile> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 4);
+  messageDesc(file_pm_v1_process, 5);
 
 /**
  * StopSpec says how to end a process.
@@ -239,7 +277,7 @@ export type StopSpec = Message<"pm.v1.StopSpec"> & {
  * Use `create(StopSpecSchema)` to create a new message.
  */
 export const StopSpecSchema: GenMessage<StopSpec> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 5);
+  messageDesc(file_pm_v1_process, 6);
 
 /**
  * LogSpec says where output goes. The files hold the bytes of the program and nothing else.
@@ -289,7 +327,7 @@ export type LogSpec = Message<"pm.v1.LogSpec"> & {
  * Use `create(LogSpecSchema)` to create a new message.
  */
 export const LogSpecSchema: GenMessage<LogSpec> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 6);
+  messageDesc(file_pm_v1_process, 7);
 
 /**
  * OnFull is what to do with output that cannot be written: the disk is full, or read-only, or the file is in a place that is refused.
@@ -331,7 +369,7 @@ export type LogSpec_OnFull = (typeof LogSpec_OnFull)[keyof typeof LogSpec_OnFull
  * Describes the enum pm.v1.LogSpec.OnFull.
  */
 export const LogSpec_OnFullSchema: GenEnum<LogSpec_OnFull> = /*@__PURE__*/
-  enumDesc(file_pm_v1_process, 6, 0);
+  enumDesc(file_pm_v1_process, 7, 0);
 
 /**
  * LogRotation says when to begin a new file, and what is kept of the old ones. It holds for each file by itself: stdout and stderr of each instance.
@@ -389,7 +427,7 @@ export type LogRotation = Message<"pm.v1.LogRotation"> & {
  * Use `create(LogRotationSchema)` to create a new message.
  */
 export const LogRotationSchema: GenMessage<LogRotation> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 7);
+  messageDesc(file_pm_v1_process, 8);
 
 /**
  * Interval is how often a new file is begun.
@@ -451,7 +489,7 @@ export type LogRotation_Interval = (typeof LogRotation_Interval)[keyof typeof Lo
  * Describes the enum pm.v1.LogRotation.Interval.
  */
 export const LogRotation_IntervalSchema: GenEnum<LogRotation_Interval> = /*@__PURE__*/
-  enumDesc(file_pm_v1_process, 7, 0);
+  enumDesc(file_pm_v1_process, 8, 0);
 
 /**
  * Compression is how old files are packed.
@@ -499,7 +537,7 @@ export type LogRotation_Compression = (typeof LogRotation_Compression)[keyof typ
  * Describes the enum pm.v1.LogRotation.Compression.
  */
 export const LogRotation_CompressionSchema: GenEnum<LogRotation_Compression> = /*@__PURE__*/
-  enumDesc(file_pm_v1_process, 7, 1);
+  enumDesc(file_pm_v1_process, 8, 1);
 
 /**
  * Run is one life of one process.
@@ -569,7 +607,7 @@ export type Run = Message<"pm.v1.Run"> & {
  * Use `create(RunSchema)` to create a new message.
  */
 export const RunSchema: GenMessage<Run> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 8);
+  messageDesc(file_pm_v1_process, 9);
 
 /**
  * ExitRecord is what is known about the end of a run.
@@ -640,7 +678,7 @@ export type ExitRecord = Message<"pm.v1.ExitRecord"> & {
  * Use `create(ExitRecordSchema)` to create a new message.
  */
 export const ExitRecordSchema: GenMessage<ExitRecord> = /*@__PURE__*/
-  messageDesc(file_pm_v1_process, 9);
+  messageDesc(file_pm_v1_process, 10);
 
 /**
  * Cause is why it ended, as the supervisor sees it.
@@ -759,5 +797,5 @@ export type ExitRecord_Cause = (typeof ExitRecord_Cause)[keyof typeof ExitRecord
  * Describes the enum pm.v1.ExitRecord.Cause.
  */
 export const ExitRecord_CauseSchema: GenEnum<ExitRecord_Cause> = /*@__PURE__*/
-  enumDesc(file_pm_v1_process, 9, 0);
+  enumDesc(file_pm_v1_process, 10, 0);
 

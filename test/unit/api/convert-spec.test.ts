@@ -20,7 +20,12 @@ const everything: SpecInit = {
   process: {
     command: { shell: "exec sleep $1", args: ["60"] },
     workingDirectory: "/srv",
-    environment: { vars: { KEY: "secret", EMPTY: "" }, files: [{ path: ".env", optional: true }], inherit: true },
+    environment: {
+      vars: { KEY: "secret", EMPTY: "" },
+      files: [{ path: ".env", optional: true }],
+      inherit: true,
+      shared: [{ vars: { ALL: "secret too" }, files: [{ path: "/all.env" }] }],
+    },
     stop: { signal: "int", command: { argv: ["bye"] }, grace: { seconds: 1n, nanos: 500_000_000 } },
     logs: {
       stdout: "o.log",
@@ -168,7 +173,9 @@ describe("a spec on its way out", () => {
 
   test("shows no value of a variable unless that was asked for", () => {
     const spec = resolve(everything);
-    expect(fromSpec(spec, "masked").process?.environment?.vars).toEqual({ KEY: maskedValue, EMPTY: maskedValue });
+    const masked = fromSpec(spec, "masked").process?.environment;
+    expect(masked?.vars).toEqual({ KEY: maskedValue, EMPTY: maskedValue });
+    expect(masked?.shared[0]).toMatchObject({ vars: { ALL: maskedValue }, files: [{ path: "/all.env" }] });
     expect(fromSpec(spec, "revealed").process?.environment?.vars).toEqual({ KEY: "secret", EMPTY: "" });
   });
 

@@ -207,6 +207,13 @@ describe("env", () => {
     expect(pmd.asked("getService")).toMatchObject({ revealEnvironment: true });
     expect((await pmctl(pmd, "env", "web", "-o", "name")).out).toBe("A\nB\n");
   });
+
+  test("shows what the file says for all services below what the service says itself", async () => {
+    const pmd = new FakePmd();
+    const shared = [{ vars: { A: "all", TZ: "all" }, files: [{ path: "/srv/all.env" }] }];
+    pmd.add("default/web", { spec: { process: { environment: { vars: { A: "own" }, shared } } } });
+    expect(await pmctl(pmd, "env", "web")).toMatchObject({ out: "A=own\nTZ=all\n", err: "# and what /srv/all.env says\n", exitCode: 0 });
+  });
 });
 
 describe("a long wait", () => {

@@ -8,6 +8,8 @@ import { PmError } from "../../../src/errors.ts";
 const words = [
   "version",
   "services",
+  "defaults",
+  "environment",
   "web",
   "command",
   "env",
@@ -47,6 +49,9 @@ const values = [
   "\t",
   "%",
   "---",
+  "${A}",
+  "${B:-",
+  "$$",
   "#",
 ];
 const piece = fc.oneof(
@@ -56,7 +61,7 @@ const piece = fc.oneof(
   fc.string({ maxLength: 3 }),
 );
 
-test("whatever a file says, it becomes specs or problems that have a place", async () => {
+test("whatever a file says, it becomes specs or problems that have a place", { timeout: 60_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(piece, { maxLength: 60 }), async (pieces) => {
       await expectSpecsOrProblems(pieces.join(""));
@@ -65,17 +70,17 @@ test("whatever a file says, it becomes specs or problems that have a place", asy
   );
 });
 
-test("whatever is written for a key, it becomes specs or problems that have a place", async () => {
+test("whatever is written for a key, it becomes specs or problems that have a place", { timeout: 60_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.dictionary(fc.constantFrom(...words, "__proto__"), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 6 }), async (service) => {
-      await expectSpecsOrProblems(JSON.stringify({ version: 1, services: { web: service } }));
+      await expectSpecsOrProblems(JSON.stringify({ version: 1, services: { web: service }, defaults: service, env: service }));
     }),
     { numRuns: 2000 },
   );
 });
 
 async function expectSpecsOrProblems(text: string): Promise<void> {
-  const result = await readManifest(text, "/pm.yaml", { findViolations, toSpec }).catch((error) => error);
+  const result = await readManifest(text, "/pm.yaml", { findViolations, toSpec }, { A: "1" }).catch((error) => error);
   if (!(result instanceof Error)) return expect(result.services).toBeInstanceOf(Array);
   if (!(result instanceof PmError)) throw result;
   expect(result.violations.length).toBeGreaterThan(0);

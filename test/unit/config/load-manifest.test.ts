@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { toSpec } from "../../../src/api/convert-spec.ts";
 import { findViolations } from "../../../src/api/violations.ts";
@@ -11,7 +11,10 @@ import { makeTempDir } from "../../support/temp-dir.ts";
 
 const rules = { findViolations, toSpec };
 
-const read = (text: string) => readManifest(text, "/srv/app/pm.yaml", rules);
+/** The environment of pmd. */
+const variables = { DIR: "/data", COUNT: "3", ON: "false", NONE: "", constructor: "own" };
+
+const read = (text: string) => readManifest(text, "/srv/app/pm.yaml", rules, variables);
 const readService = async (text: string) => (await read(`version: 1\nservices:\n  web:\n${text.replaceAll(/^/gm, "    ")}`)).services[0]?.spec;
 
 describe("health checks in a file", () => {
@@ -160,6 +163,181 @@ services:
   test("of thousands of services is read", async () => {
     const services = Array.from({ length: 3000 }, (_, index) => `  s${index}: {command: [sleep, inf], env: {A: b}, restart: never}`);
     expect((await read(`version: 1\nservices:\n${services.join("\n")}`)).services).toHaveLength(3000);
+  }, 60_000);
+});
+
+describe("a variable", () => {
+  const commandOf = async (line: string) => (await readService(`command: ${line}`))?.process.command.shell;
+
+  test.for([
+    ["run ${DIR}/x", "run /data/x"],
+    ["run ${DIR}${COUNT}", "run /data3"],
+    ["run ${DIR:-/var}", "run /data"],
+    ["run ${GONE:-/var}", "run /var"],
+    ["run ${GONE:-}", "run "],
+    ["run ${NONE:-what is empty counts as missing}", "run what is empty counts as missing"],
+    ["run ${NONE}", "run "],
+    ["run ${GONE:-a $$ b}", "run a $ b"],
+    ["run $DIR $1 $( ) $", "run $DIR $1 $( ) $"],
+    ["run $${DIR} $$$${DIR} $$DIR", "run ${DIR} $${DIR} $DIR"],
+    ["run ${constructor} ${toString:-none}", "run own none"],
+  ] as const)("in %j makes %j", async ([line, made]) => {
+    expect(await commandOf(JSON.stringify(line))).toBe(made);
+  });
+
+  test("stands for a number or for true and false too, and for text as it is written", async () => {
+    const spec = await readService('command: x\ninstances: ${COUNT}\nautostart: ${ON}\nenv: {N: "${COUNT}"}\nstop: {grace: "${COUNT}s"}');
+    expect(spec).toMatchObject({ instances: 3, autostart: false, process: { environment: { vars: { N: "3" } }, stop: { graceMs: 3000 } } });
+  });
+
+  test("in a key is not filled in", async () => {
+    expect((await readService('command: x\nlabels: {"a": b}\nenv: {A: "${DIR}"}'))?.labels).toEqual({ a: "b" });
+    expect(await problemsOf(read('version: 1\nservices: {"${DIR}": {command: x}}\n'))).toEqual([
+      expect.stringMatching(/^2:12 services\."\$\{DIR\}": "\$\{DIR\}" is no name/),
+    ]);
+  });
+
+  test("is not looked for in what another has brought", async () => {
+    const manifest = await readManifest("version: 1\nservices: {web: {command: 'x ${A}'}}\n", "/pm.yaml", rules, { A: "${B} $$" });
+    expect(manifest.services[0]?.spec.process.command.shell).toBe("x ${B} $$");
+  });
+});
+
+describe("what a file says for all of its services", () => {
+  const specsOf = async (text: string) => (await read(`version: 1\n${text}`)).services.map(({ spec }) => spec);
+
+  test("is under what each says: mappings are merged, all else is replaced", async () => {
+    const [plain, own] = await specsOf(`
+defaults:
+  command: [node, main.js]
+  instances: 2
+  autostart: false
+  restart: {policy: on-failure, delay: 3s, success_exit_codes: [1, 2]}
+  labels: {tier: web}
+  env: {A: default, B: default, __proto__: p}
+  env_file: [a.env, b.env]
+  logs: {rotate: {size: 1M, backups: 3}}
+services:
+  plain: {}
+  own:
+    command: exec other
+    instances: 0
+    autostart: true
+    restart: {delay: 1s, success_exit_codes: [7]}
+    labels: {zone: "1"}
+    env: {B: own}
+    env_file: c.env
+    logs: {rotate: {backups: 0}}
+`);
+    expect(plain).toMatchObject({
+      process: {
+        command: { argv: ["node", "main.js"] },
+        environment: { files: [{ path: "a.env" }, { path: "b.env" }] },
+        logs: { rotateBytes: 1024 ** 2, backups: 3 },
+      },
+      instances: 2,
+      autostart: false,
+      restart: { mode: "on-failure", delayMs: 3000, successExitCodes: [1, 2] },
+    });
+    expect(own).toMatchObject({
+      process: {
+        command: { argv: [], shell: "exec other" },
+        environment: { files: [{ path: "c.env", optional: false }] },
+        logs: { rotateBytes: 1024 ** 2, backups: 0 },
+      },
+      instances: 0,
+      autostart: true,
+      restart: { mode: "on-failure", delayMs: 1000, successExitCodes: [7] },
+    });
+    expect(own?.labels).toEqual({ tier: "web", zone: "1" });
+    expect(Object.entries(own?.process.environment.vars ?? {})).toEqual([
+      ["A", "default"],
+      ["B", "own"],
+      ["__proto__", "p"],
+    ]);
+  });
+
+  test("is replaced as a whole where half of it would be nonsense", async () => {
+    const [byShell, bySignal] = await specsOf(
+      "defaults: {command: {argv: [a], args: [b]}, reload: {command: x}}\nservices: {a: {command: y}, b: {reload: {signal: hup}}}",
+    );
+    expect(byShell?.process.command).toEqual({ argv: [], shell: "y", args: [] });
+    expect(bySignal?.reload).toEqual({ signal: "SIGHUP" });
+  });
+
+  test("has the directory of the file as its beginning", async () => {
+    const [a, b] = await specsOf("defaults: {command: x, cwd: sub}\nservices: {a: {}, b: {cwd: other}}");
+    expect([a?.process.workingDirectory, b?.process.workingDirectory]).toEqual(["/srv/app/sub", "/srv/app/other"]);
+  });
+
+  test("in env and env_file is a layer of its own, below the service's files and variables", async () => {
+    const common = "env: {TZ: UTC}\nenv_file: [{path: root.env, optional: true}]\n";
+    const [spec] = await specsOf(`${common}services: {a: {command: x, env: {A: b}, env_file: own.env}}`);
+    expect(spec?.process.environment).toEqual({
+      vars: { A: "b" },
+      files: [{ path: "own.env", optional: false }],
+      inherit: false,
+      shared: [{ vars: { TZ: "UTC" }, files: [{ path: "/srv/app/root.env", optional: true }] }],
+    });
+    const longForm = "environment: {vars: {TZ: UTC}, files: [{path: root.env, optional: true}]}\n";
+    expect(await specsOf(`${longForm}services: {a: {command: x, env: {A: b}, env_file: own.env}}`)).toEqual([spec]);
+  });
+
+  test("may say where the value of a variable is: relative to the file, and handed on whole", async () => {
+    const [spec] = await specsOf(
+      "env: {A: '@file://key', B: '${A}', C: '@@file://x', D: '@hex://61'}\nservices: {a: {command: x, env: {E: '@file://own'}}}",
+    );
+    expect(spec?.process.environment.shared?.[0]?.vars).toEqual({
+      A: "@file:///srv/app/key",
+      B: "@file:///srv/app/key",
+      C: "@@file://x",
+      D: "@hex://61",
+    });
+    expect(spec?.process.environment.vars).toEqual({ E: "@file://own" });
+  });
+
+  test("may be to begin with the environment of pmd, and a service may say otherwise", async () => {
+    const specs = await specsOf("inherit_environment: true\nservices: {a: {command: x}, b: {command: x, inherit_environment: false}}");
+    expect(specs.map(({ process }) => process.environment.inherit)).toEqual([true, false]);
+  });
+
+  test("in env is seen by variables everywhere in the file, and by those below it in env", async () => {
+    const [spec] = await specsOf(`
+services: {a: {command: "x \${ROOT} \${DIR} \${COUNT}", env: {ROOT: own, B: "\${ROOT}"}}}
+env:
+  DIR: \${DIR}/more
+  ROOT: \${DIR}/root
+`);
+    expect(spec?.process.command.shell).toBe("x /data/more/root /data/more 3");
+    expect(spec?.process.environment.vars).toEqual({ ROOT: "own", B: "/data/more/root" });
+    const [pairs] = await specsOf('env: ["A=1", "B=${A}2"]\nservices: {a: {command: "x ${B}"}}');
+    expect(pairs?.process.command.shell).toBe("x 12");
+  });
+
+  test("in env_file is seen by variables too, below env, and read only when it is asked", async () => {
+    await using directory = makeTempDir();
+    const path = join(directory.path, "pm.yaml");
+    writeFileSync(join(directory.path, "root.env"), "A=file\nDIR=file\nCOUNT=file\n");
+    const load = (line: string) => {
+      writeFileSync(
+        path,
+        `version: 1\nenv_file: [root.env, {path: gone.env, optional: true}]\nenv: {DIR: env}\nservices:\n  a: {command: "${line}"}\n`,
+      );
+      return loadManifest(path, rules, variables);
+    };
+    expect((await load("${A} ${DIR} ${COUNT} ${ON}")).services[0]?.spec.process.command.shell).toBe("file env file false");
+    rmSync(join(directory.path, "root.env"));
+    expect((await load("x")).services).toHaveLength(1);
+    const problems = await problemsOf(load("${A:-none}"));
+    expect(problems).toEqual([`${path}:2:12 env_file[0]: cannot read ${directory.path}/root.env: no such file`]);
+  });
+
+  test("is refused where it would fill the memory", async () => {
+    const vars = Array.from({ length: 4000 }, (_, index) => `V${index}: x`).join(", ");
+    const services = Array.from({ length: 1000 }, (_, index) => `s${index}: {command: x}`).join(", ");
+    expect(await problemsOf(read(`version: 1\nenv: {${vars}}\nservices: {${services}}\n`))).toEqual([
+      "1:1: has 1000 services, for which more than 2000000 values are said in common",
+    ]);
   });
 });
 
@@ -223,6 +401,47 @@ describe("what is wrong is told with its line and column:", () => {
     ],
     [inService("restart: sometimes"), '5:14 services.web.restart: is "sometimes", and may be always, on-failure, never'],
     [inService('env: {A: "\\uD800"}'), /^5:14 services\.web\.env\.A: is .*and should be text without halves of characters$/],
+    // Variables.
+    [
+      inService("cwd: ${GONE}"),
+      "5:10 services.web.cwd: ${GONE} has no value, neither in the environment of pmd nor in `env` at the top of the file: set it, write ${GONE:-default}, or $${GONE} for what is not pmd's to fill in",
+    ],
+    [
+      inService("description: ${DIR%/*}"),
+      "5:18 services.web.description: ${DIR%/*} is no form that is read here: write ${VAR} or ${VAR:-default}, and $$ for a dollar that is meant as one",
+    ],
+    [inService("description: ${DIR-x}"), /^5:18 services\.web\.description: \$\{DIR-x\} is no form/],
+    [inService("description: ${}"), /^5:18 services\.web\.description: \$\{\} is no form/],
+    [inService("description: a ${DIR"), /^5:18 services\.web\.description: \$\{DIR is no form/],
+    [inService('env: ["A=${DIR:-${B}}"]'), /^5:11 services\.web\.env\[0\]: \$\{DIR:-\$\{B\} is no form/],
+    [inService("env: {A: ${DIR}}"), "5:14: a variable within {} or [] has to stand in quotes"],
+    [inService("env: [A=${DIR}]"), "5:13: a variable within {} or [] has to stand in quotes"],
+    ["${B:-\n  version: ", /^1:1: implicit keys need to be on a single line/],
+    [inService("instances: ${DIR}"), '5:16 services.web.instances: is "/data", and should be a whole number, 0 or more'],
+    [
+      "version: 1\nenv: {KEY: '@file://key', URL: 'x${KEY}'}\n",
+      "2:32 env.URL: ${KEY} is read from somewhere else when a process is started, and can be the whole of a value, but no part of one",
+    ],
+    [inService("env: {A: '@hex://0'}"), "5:11 services.web.env.A: has no hexadecimal digits after @hex://, two for each byte"],
+    [inService("env: {A: '@base64://!'}"), "5:11 services.web.env.A: has no base64 after @base64://"],
+    // For all services: at the place where it is said, once.
+    ["version: 1\ndefalts: {}\n", "2:1 defalts: is no key that is known here; did you mean defaults?"],
+    ["version: 1\nenv_fil: x\n", "2:1 env_fil: is no key that is known here; did you mean env_file?"],
+    ["version: 1\nenv: {A: {}}\n", "2:10 env.A: is a mapping, and should be text"],
+    ["version: 1\ndefaults: {stop: {grace: 1}}\nservices: {a: {command: x}}\n", "2:26 defaults.stop.grace: 1 has no unit: write 1s or 1ms"],
+    ["version: 1\ndefaults: {comand: x}\n", "2:12 defaults.comand: is no key that is known here; did you mean command?"],
+    [
+      "version: 1\ndefaults: {stop: {signal: no}}\nservices: {a: {command: x, stop: {grace: 1s}}, b: {command: x}}\n",
+      /^2:19 defaults\.stop\.signal: "NO" is no signal/,
+    ],
+    ["version: 1\ndefaults: {command: 5: x}\nservices: {a: {}}\n", /^2:/],
+    ["version: 1\ndefaults: {command: {}}\nservices: {a: {}}\n", "2:12 defaults.command: give either argv or shell"],
+    [
+      "version: 1\ndefaults: {instances: x}\nservices: {a: }\n",
+      [expect.stringMatching(/^2:23 defaults\.instances/), "3:12 services.a: has no command"],
+    ],
+    ["version: 1\nenv: {1A: x}\nservices: {a: {command: x}, b: {command: x}}\n", /^2:7 env\.1A: "1A" is no name of a variable/],
+    ["version: 1\nenv_file: ['']\nservices: {a: {command: x}}\n", /^2:12 env_file\[0\]: /],
     // Rules of the proto.
     ["version: 1\nservices: {a b: {command: x}}\n", /^2:12 services\."a b": "a b" is no name/],
     ["version: 1\nnamespace: -x\n", /^2:1 namespace: "-x" is no name/],
@@ -239,8 +458,9 @@ describe("what is wrong is told with its line and column:", () => {
       '5:12 services.web.stop.signal: "TERM1" is no signal of this host: give a name such as SIGTERM, or a number',
     ],
     [inService("env: {A: '********'}"), /^5:11 services\.web\.env\.A: a masked value keeps the one that is stored, and none is/],
-  ] as [string, string | RegExp][])("%j", async ([text, problem]) => {
+  ] as [string, string | RegExp | unknown[]][])("%j", async ([text, problem]) => {
     const problems = await problemsOf(read(text));
+    if (Array.isArray(problem)) return expect(problems).toEqual(problem);
     expect(problems).toEqual([typeof problem === "string" ? problem : expect.stringMatching(problem)]);
   });
 
@@ -344,6 +564,15 @@ describe("a text that would take the process down is refused in good time:", () 
   });
 });
 
+test("variables that would fill the memory are refused", async () => {
+  const much = "x".repeat(100_000);
+  const text = `version: 1\nservices: {web: {command: "${"${MUCH}".repeat(1000)}", description: "\${MUCH}"}}\n`;
+  const problems = await problemsOf(readManifest(text, "/srv/app/pm.yaml", rules, { MUCH: much }));
+  expect(problems.filter((problem) => problem.includes("variables"))).toEqual([
+    "2:27 services.web.command: says more than 16777216 characters, variables written out",
+  ]);
+});
+
 describe("a path", () => {
   test("is read, and what is in the file begins at its directory", async () => {
     await using directory = makeTempDir();
@@ -364,7 +593,7 @@ describe("a path", () => {
 
   test.for([
     ["that is not there", () => undefined, "no such file"],
-    ["of a directory", (path: string) => mkdirSync(path), "it is no regular file"],
+    ["of a directory with nothing in it", (path: string) => mkdirSync(path), "it has no file that ends in .yaml, .yml, .json, .toml"],
     ["of a FIFO", (path: string) => void execFileSync("mkfifo", [path]), "it is no regular file"],
     [
       "of 5 MiB",
@@ -379,6 +608,184 @@ describe("a path", () => {
     await expect(loadManifest(path, rules)).rejects.toThrow(`cannot read ${path}: ${why}`);
   });
 });
+
+describe("several files", () => {
+  const web = (more = "") => `version: 1\n${more}services:\n  web: {command: x}\n`;
+
+  test("that include each other are one manifest: each service of its file, and at its place", async () => {
+    await using tree = makeTree({
+      "pm.yaml": `version: 1\nnamespace: prod\ninclude: [sub/db.yml, more.json]\nservices:\n  web: {command: x}\n`,
+      "sub/db.yml": "version: 1\ninclude: ../cache.yaml\nservices:\n  db: {command: x, cwd: data}\n",
+      "cache.yaml": "version: 1\nnamespace: prod\nservices: {cache: {command: x}}\n",
+      "more.json": '{"version": 1, "services": {"job": {"process": {"command": {"argv": ["x"]}}}}}',
+    });
+    const manifest = await loadManifest(tree.file("pm.yaml"), rules);
+    const read = ["pm.yaml", "sub/db.yml", "cache.yaml", "more.json"].map(tree.file);
+    expect(manifest).toMatchObject({ path: read[0], files: read, namespace: "prod" });
+    expect(manifest.services.map(({ name, file, spec }) => [name, file, spec.process.workingDirectory])).toEqual([
+      ["web", read[0], tree.path],
+      ["db", read[1], tree.file("sub/data")],
+      ["cache", read[2], tree.path],
+      ["job", read[3], tree.path],
+    ]);
+  });
+
+  test("of a directory are one manifest, by name, without those that are hidden or something else", async () => {
+    await using tree = makeTree({
+      "conf/b.yaml": "version: 1\nservices: {b: {command: x}}\n",
+      "conf/a.json": '{"version": 1, "services": {"z": {"command": "x"}}}',
+      "conf/10.yml": "version: 1\nnamespace: prod\nservices: {m: {command: x}}\n",
+      "conf/.hidden.yaml": "nonsense",
+      "conf/notes.txt": "nonsense",
+      "conf/dir.yaml/x": "nonsense",
+      "pm.yaml": "version: 1\ninclude: conf\n",
+    });
+    const manifest = await loadManifest(tree.file("conf"), rules);
+    expect(manifest).toMatchObject({
+      path: tree.file("conf"),
+      namespace: "prod",
+      files: ["10.yml", "a.json", "b.yaml"].map((name) => tree.file(`conf/${name}`)),
+    });
+    expect(manifest.services.map(({ name }) => name)).toEqual(["m", "z", "b"]);
+    expect((await loadManifest(tree.file("pm.yaml"), rules)).services).toEqual(manifest.services);
+  });
+
+  test("that are included have what the one says that includes them below what they say themselves", async () => {
+    await using tree = makeTree({
+      "pm.yaml":
+        "version: 1\ninclude: sub/db.yaml\nenv: {A: outer, B: outer, K: '@file://key'}\nenv_file: all.env\ndefaults: {cwd: run, restart: {policy: never, delay: 1s}}\n",
+      "sub/db.yaml":
+        "version: 1\nenv: {B: inner, C: '${A}'}\ndefaults: {restart: {delay: 2s}}\nservices: {db: {command: 'x ${A} ${B} ${C}', env: {A: own}}}\n",
+    });
+    const { services } = await loadManifest(tree.file("pm.yaml"), rules);
+    expect(services[0]?.spec).toMatchObject({
+      process: {
+        command: { shell: "x outer inner outer" },
+        workingDirectory: tree.file("run"),
+        environment: {
+          vars: { A: "own" },
+          shared: [
+            { vars: { A: "outer", B: "outer", K: `@file://${tree.file("key")}` }, files: [{ path: tree.file("all.env") }] },
+            { vars: { B: "inner", C: "outer" }, files: [] },
+          ],
+        },
+      },
+      restart: { mode: "never", delayMs: 2000 },
+    });
+  });
+
+  test("of one directory know nothing of what the others say for all", async () => {
+    await using tree = makeTree({
+      "a.yaml": "version: 1\nenv: {A: a}\ndefaults: {restart: never}\n",
+      "b.yaml": "version: 1\nservices: {b: {command: 'x ${A:-none}'}}\n",
+    });
+    const { services } = await loadManifest(tree.path, rules, {});
+    expect(services[0]?.spec).toMatchObject({ process: { command: { shell: "x none" }, environment: { vars: {} } }, restart: { mode: "always" } });
+  });
+
+  test.for([
+    ["that is not there", { "pm.yaml": web("include: [gone.yaml]\n") }, ["pm.yaml:2:11 include[0]: cannot read gone.yaml: no such file"]],
+    [
+      "of nothing",
+      { "pm.yaml": web("include: sub\n"), "sub/x.txt": "" },
+      [/^pm\.yaml:2:10 include\[0\]: cannot read sub: it has no file that ends in/],
+    ],
+    ["in TOML", { "pm.yaml": web("include: x.toml\n"), "x.toml": "" }, ["x.toml:1:1: TOML is not read yet: write it as YAML or JSON"]],
+    ["that says nothing", { "pm.yaml": web("include: x.yaml\n"), "x.yaml": "" }, [/^x\.yaml:1:1: says nothing/]],
+    ["that is no path", { "pm.yaml": web("include: [[]]\n") }, ["pm.yaml:2:11 include[0]: is a list, and should be text"]],
+    ["without a name", { "pm.yaml": web("include: ['']\n") }, [/^pm\.yaml:2:11 include\[0\]: /]],
+    [
+      "with a service that is there already",
+      { "pm.yaml": web("include: x.yaml\n"), "x.yaml": web() },
+      ["x.yaml:3:3 services.web: is there already, in pm.yaml:4:3"],
+    ],
+    [
+      "of another namespace",
+      { "pm.yaml": web("include: x.yaml\nnamespace: a\n"), "x.yaml": "version: 1\nnamespace: b\n" },
+      ['x.yaml:2:1 namespace: is "b", and "a" in pm.yaml:3:1: all files of a manifest are of one namespace'],
+    ],
+    [
+      "in a circle",
+      { "pm.yaml": web("include: x.yaml\n"), "x.yaml": "version: 1\ninclude: sub/../pm.yaml\n" },
+      ["x.yaml:2:10 include[0]: goes round in a circle: pm.yaml → x.yaml → pm.yaml"],
+    ],
+    ["that is itself", { "pm.yaml": web("include: pm.yaml\n") }, ["pm.yaml:2:10 include[0]: goes round in a circle: pm.yaml → pm.yaml"]],
+    [
+      "that is read already",
+      { "pm.yaml": web("include: [x.yaml, y.yaml, y.yaml]\n"), "x.yaml": "version: 1\ninclude: y.yaml\n", "y.yaml": "version: 1\n" },
+      [
+        "pm.yaml:2:19 include[1]: y.yaml is read already, because of x.yaml:2:10: name it once",
+        "pm.yaml:2:27 include[2]: y.yaml is read already, because of x.yaml:2:10: name it once",
+      ],
+    ],
+    [
+      "too deep",
+      Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`${at === 0 ? "pm" : at}.yaml`, `version: 1\ninclude: ${at + 1}.yaml\n`])),
+      [
+        "7.yaml:2:10 include[0]: is deeper than 8 files that include each other: pm.yaml → 1.yaml → 2.yaml → 3.yaml → 4.yaml → 5.yaml → 6.yaml → 7.yaml → 8.yaml",
+      ],
+    ],
+    [
+      "that is one too many",
+      { "pm.yaml": web("include: sub\n"), ...Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`sub/${at + 100}.yaml`, "version: 1\n"])) },
+      ["pm.yaml:2:10 include[0]: sub/199.yaml is one too many: a manifest has at most 100 files"],
+    ],
+    [
+      "that makes them too large together",
+      {
+        "pm.yaml": "version: 1\ninclude: [a, b, c, d, e]\n",
+        ...Object.fromEntries(["a", "b", "c", "d", "e"].map((name) => [`${name}/x.yaml`, `version: 1\n#${"x".repeat(4_000_000)}`])),
+      },
+      ["pm.yaml:2:23 include[4]: with e/x.yaml the files have more than 16777216 bytes together"],
+    ],
+    [
+      "with mistakes: each at its own place, those of the one that includes first",
+      {
+        "pm.yaml": "version: 1\ninclude: x.yaml\nservices: {web: {comand: x}}\ndefaults: {stop: {signal: no}}\n",
+        "x.yaml": "version: 1\nservices: {db: {command: x, instances: no}, ab: {command: x}}\n",
+      },
+      [
+        "pm.yaml:3:12 services.web: has no command",
+        /^pm\.yaml:3:18 services\.web\.comand: is no key/,
+        /^pm\.yaml:4:19 defaults\.stop\.signal: "NO" is no signal/,
+        /^x\.yaml:2:40 services\.db\.instances: is "no"/,
+      ],
+    ],
+  ] as [string, Record<string, string>, (string | RegExp)[]][])("include what can be included, and nothing %s", async ([, files, expected]) => {
+    await using tree = makeTree(files);
+    const problems = await problemsOf(loadManifest(tree.file("pm.yaml"), rules));
+    const shown = problems.map((problem) => problem.replaceAll(`${tree.path}/`, ""));
+    expect(shown).toEqual(expected.map((problem) => (typeof problem === "string" ? problem : expect.stringMatching(problem))));
+  });
+
+  test("of a directory that cannot be read are told as the others are", async () => {
+    await using tree = makeTree({ "a.yaml": "version: 1\nx: 1\n" });
+    execFileSync("mkfifo", [tree.file("b.yaml")]);
+    expect(await problemsOf(loadManifest(tree.path, rules))).toEqual([
+      `${tree.file("a.yaml")}:2:1 x: is no key that is known here`,
+      `${tree.file("b.yaml")}:1:1: cannot read ${tree.file("b.yaml")}: it is no regular file`,
+    ]);
+  });
+
+  test("have no more services than one file", async () => {
+    const services = (letter: string) =>
+      `version: 1\nservices: {${Array.from({ length: 5001 }, (_, at) => `${letter}${at}: {command: x}`).join(", ")}}\n`;
+    await using tree = makeTree({ "a.yaml": services("a"), "b.yaml": services("b") });
+    expect(await problemsOf(loadManifest(tree.path, rules))).toEqual([
+      `${tree.path}:1:1: 10002 services are too many for one manifest: it has at most 10000`,
+    ]);
+  }, 60_000);
+});
+
+function makeTree(files: Readonly<Record<string, string>>) {
+  const directory = makeTempDir();
+  const file = (name: string) => join(directory.path, name);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(file(name)), { recursive: true });
+    writeFileSync(file(name), text);
+  }
+  return Object.assign(directory, { file });
+}
 
 /** `line:column path: message`, without the file. */
 async function problemsOf(reading: Promise<unknown>): Promise<string[]> {
