@@ -5,6 +5,7 @@ import { createValidator } from "@bufbuild/protovalidate";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { State } from "../../../gen/pm/v1/common_pb.ts";
+import { ConfigService } from "../../../gen/pm/v1/config_service_pb.ts";
 import { DaemonService } from "../../../gen/pm/v1/daemon_service_pb.ts";
 import { EventService } from "../../../gen/pm/v1/event_service_pb.ts";
 import { LogService } from "../../../gen/pm/v1/log_service_pb.ts";
@@ -86,7 +87,7 @@ describe("violations", () => {
 });
 
 describe("the rules of every request", () => {
-  const requests = [DaemonService, SupervisorService, LogService, MetricsService, EventService]
+  const requests = [DaemonService, ConfigService, SupervisorService, LogService, MetricsService, EventService]
     .flatMap(({ methods }) => methods.map(({ input }) => [input.typeName, input] as const))
     .concat([[ManifestSchema.typeName, ManifestSchema]]);
 
