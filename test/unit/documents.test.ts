@@ -37,7 +37,7 @@ describe("README.md", () => {
 
 describe("README.md, about the file", () => {
   it("shows one that pmd reads, and an editor finds right", async () => {
-    const [text = "", ...more] = fencedBlocks("README.md", "yaml");
+    const [text = "", ...more] = fencedBlocks("README.md", "yaml").filter((block) => block.includes("version: 1"));
     expect(more).toEqual([]);
     const { services } = await readManifest(text, "/srv/pm.yaml", { findViolations, toSpec }, { HOME: "/home/me" });
     expect(services.map(({ name, spec }) => [name, spec.instances, spec.restart.mode])).toEqual([
@@ -46,6 +46,17 @@ describe("README.md, about the file", () => {
     ]);
     expect(services[0]?.spec.process.command.shell).toBe("exec postgres -D /home/me/data -p $PORT");
     expect(schemaErrors(JSON.parse(readFileSync("proto/manifest.schema.json", "utf8")), parse(text))).toEqual([]);
+  });
+});
+
+describe("README.md, about health and dependencies", () => {
+  it.each(fencedBlocks("README.md", "yaml").filter((block) => !block.includes("version: 1")))("shows what pmd reads:\n%s", async (text) => {
+    const whole = text.startsWith("services:") ? `version: 1\n${text}` : `version: 1\nservices:\n  web:\n    command: date\n${text}`;
+    const others = "  cache: {command: date}\n  proxy: {command: date}\n";
+    const manifest = await readManifest(`${whole}${others}`, "/srv/pm.yaml", { findViolations, toSpec });
+    expect(manifest.services.length).toBeGreaterThan(2);
+    const schema = JSON.parse(readFileSync("proto/manifest.schema.json", "utf8"));
+    expect(schemaErrors(schema, parse(`${whole}${others}`))).toEqual([]);
   });
 });
 
