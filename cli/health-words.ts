@@ -44,13 +44,18 @@ export function answerWords({ reason, output }: { readonly reason: string; reado
 
 /** How it is asked: `http 127.0.0.1:80/health`, `exec pg_isready`. */
 export function checkWords({ http, tcp, exec, grpc, logLine }: HealthCheck): string {
-  if (http) return safeText(`${http.scheme === Scheme.HTTPS ? "https" : "http"} ${http.host}:${http.port}${http.path}`);
-  if (tcp) return safeText(`tcp ${tcp.host}:${tcp.port}`);
+  if (http) return safeText(`${http.scheme === Scheme.HTTPS ? "https" : "http"} ${http.host}:${portWord(http.port)}${http.path}`);
+  if (tcp) return safeText(`tcp ${tcp.host}:${portWord(tcp.port)}`);
   if (exec) return `exec ${commandLine(exec.command)}`;
-  if (grpc) return safeText(`grpc ${grpc.host}:${grpc.port}${grpc.service ? ` ${grpc.service}` : ""}`);
+  if (grpc) return safeText(`grpc ${grpc.host}:${portWord(grpc.port)}${grpc.service ? ` ${grpc.service}` : ""}`);
   return safeText(`log line ${JSON.stringify(logLine?.contains ?? "")}`);
 }
 
 function isAsked(health: HealthStatus | undefined): health is HealthStatus {
   return health !== undefined && health.state !== HealthState.NONE && health.state !== HealthState.UNSPECIFIED;
+}
+
+/** Each instance is asked at its own. */
+function portWord(port: number): string {
+  return port === 0 ? "PORT" : String(port);
 }

@@ -25,6 +25,7 @@ import {
   defaults,
   type Environment,
   type EnvironmentLayer,
+  type HealthCheck,
   type LogSettings,
   type LogSpec,
   type PortSpec,
@@ -73,8 +74,17 @@ export function toSpec(message: ServiceSpecMessage, { field = "spec", stored }: 
   };
   const port = spec.process.port && rangeProblem(spec.process.port, spec.instances);
   if (port !== undefined) violations.push({ field: `${field}.process.port`, message: port });
+  for (const name of ["health", "liveness"] as const) {
+    if (spec.process.port || !needsPort(spec[name])) continue;
+    violations.push({ field: `${field}.${name}`, message: "has no port: give it one, or give the service a port" });
+  }
   if (violations.length > 0) throw invalidFields(violations);
   return deepFreeze(spec);
+}
+
+/** It asks whatever port the instance was given. */
+function needsPort(check: HealthCheck | undefined): boolean {
+  return check !== undefined && "port" in check.probe && check.probe.port === 0;
 }
 
 function toHealth(

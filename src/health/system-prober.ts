@@ -47,8 +47,9 @@ export class SystemProber implements Prober {
     }
   }
 
-  async #ask(probe: Probe, run: ProbedRun, signal: AbortSignal): Promise<Finding> {
+  async #ask(wanted: Probe, run: ProbedRun, signal: AbortSignal): Promise<Finding> {
     signal.throwIfAborted();
+    const probe = "port" in wanted && wanted.port === 0 ? { ...wanted, port: run.live.port } : wanted;
     switch (probe.type) {
       case "http":
         return (await import("./http-probe.ts")).probeHttp(probe, signal);

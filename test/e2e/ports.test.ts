@@ -1,12 +1,15 @@
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
+import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
+import { Wait_Level as Level, State } from "../../gen/pm/v1/common_pb.ts";
 import { PortSpecSchema, ProcessSpecSchema } from "../../gen/pm/v1/process_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
-import { getService, named, pidOf, shell } from "../support/specs.ts";
+import { getService, isRunning, named, pidOf, shell } from "../support/specs.ts";
 
 /** Says its port and number, and listens there. */
 const listener = `exec python3 -c '
@@ -104,3 +107,19 @@ async function freePorts(count: number): Promise<number> {
     if (tried.every(({ status }) => status === "fulfilled")) return first;
   }
 }
+
+it("each instance is asked for its health at the port that it was given, and what depends on it waits for that", async () => {
+  await using daemon = await startDaemon();
+  const first = await freePorts(2);
+  const client = daemon.client(SupervisorService);
+  const spec = shell(daemon, `until [ -e "open$PM_INSTANCE" ]; do sleep 0.05; done; ${listener}`, { instances: 2, health: { tcp: {} } });
+  const process = create(ProcessSpecSchema, { ...spec.process, port: create(PortSpecSchema, { first, last: first + 1 }) });
+  await client.createService({ name: "web", spec: { ...spec, process }, wait: { level: Level.ACCEPTED } });
+  await client.createService({ name: "page", spec: shell(daemon, "exec sleep 1000", { dependsOn: { web: {} } }), wait: { level: Level.ACCEPTED } });
+  writeFileSync(join(daemon.root, "open1"), "");
+  await eventually(async () => (await getService(daemon, "web")).status?.instances.map(({ ready }) => ready).join() === "false,true");
+  expect((await getService(daemon, "page")).status?.state).toBe(State.WAITING);
+  writeFileSync(join(daemon.root, "open0"), "");
+  await eventually(() => isRunning(daemon, "page"));
+  expect((await getService(daemon, "web")).status?.instancesReady).toBe(2);
+});

@@ -36,7 +36,7 @@ on_unhealthy: {signal: usr1}`);
   test.each([
     ["health: {interval: 1s}", "health: give one of http, tcp, exec, grpc and log_line"],
     ["health: {tcp: {port: 1}, http: {port: 2}}", "health: give one of"],
-    ["health: {http: {path: /}}", "health.http: has no port"],
+    ["health: {http: {path: /}}", "health: has no port: give it one, or give the service a port"],
     ["health: {tcp: {port: 1}, interval: 1ms}", "health.interval: must be greater than or equal to 0.1s"],
     ["liveness: {log_line: up}", "liveness.log_line: a line that was written once"],
     ["on_unhealthy: {action: none, signal: HUP}", "on_unhealthy: give either action or signal"],
