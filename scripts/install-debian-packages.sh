@@ -5,7 +5,7 @@ set -eu
 
 case ${1-} in
   vm) programs="qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap cpio:cpio mke2fs:e2fsprogs" ;;
-  *) programs="nginx:nginx-light curl:curl jq:jq strace:strace faketime:faketime python3:python3 ps:procps systemd-analyze:systemd bash:bash busybox:busybox" ;;
+  *) programs="nginx:nginx-light curl:curl jq:jq strace:strace faketime:faketime python3:python3 ps:procps systemd-analyze:systemd bash:bash busybox:busybox redis-server:redis-server" ;;
 esac
 
 PATH=$PATH:/usr/sbin:/sbin

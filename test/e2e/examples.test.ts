@@ -1,12 +1,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { cpSync } from "node:fs";
 import { expect, it } from "vitest";
 import { State } from "../../gen/pm/v1/common_pb.ts";
+import { EventService, EventType } from "../../gen/pm/v1/event_service_pb.ts";
+import { ExitRecord_Cause as Cause } from "../../gen/pm/v1/process_pb.ts";
 import { RestartPolicy_Mode } from "../../gen/pm/v1/service_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { startDaemon } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
+import { fencedBlocks } from "../support/fenced-blocks.ts";
+import { freePort } from "../support/free-port.ts";
 import { runProgram } from "../support/run-program.ts";
+import { makeTempDir } from "../support/temp-dir.ts";
 
 const node = process.execPath;
 
@@ -61,4 +67,25 @@ it("client-curl restarts what has failed, and only that", async () => {
 it("systemd accepts the unit, without a warning", async () => {
   const { code, stdout, stderr } = await runProgram(["systemd-analyze", "verify", "--man=no", "examples/systemd/pmd.service"]);
   expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "", stderr: "" });
+});
+
+it("web-and-database: web waits for its database, comes back with it, and the commands of its README work", { timeout: 180_000 }, async () => {
+  await using dir = makeTempDir();
+  cpSync("examples/web-and-database", dir.path, { recursive: true });
+  const ports = [await freePort(), await freePort()];
+  const web = Math.max(...ports) + 1;
+  await using daemon = await startDaemon({ env: { DB_PORT: String(ports[0]), WEB_PORTS: `${web}-${web + 1}` } });
+  const moved = (text: string) =>
+    text
+      .replaceAll("examples/web-and-database", dir.path)
+      .replaceAll("8712", String(web))
+      .replaceAll("8713", String(web + 1));
+  const [block = ""] = fencedBlocks("examples/web-and-database/README.md", "sh");
+  const run = await daemon.run(["bash", "-e", "-o", "pipefail", "-c", moved(block)], { cwd: process.cwd(), timeoutMs: 150_000 });
+  expect(run).toMatchObject({ code: 0 });
+  expect(run.stdout).toMatch(/visit 1, at instance 0\n.*visit 2, at instance 1\n.*visit 3, at instance 0\n/s);
+  const { events } = await daemon.client(EventService).listEvents({ filter: { types: [EventType.RUN_ENDED] } });
+  expect(events.filter(({ subject }) => subject.startsWith("default/web#")).map(({ exit }) => exit?.cause)).toEqual(
+    Array.from({ length: 4 }, () => Cause.DEPENDENCY),
+  );
 });
