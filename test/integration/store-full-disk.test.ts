@@ -63,10 +63,10 @@ test.skipIf(!canMount)("a stop can be stored on a full disk, again and again", (
   const { store } = openStore(disk.path, { wallTime });
   store.saveServices(service("web"));
   disk.fill();
-  for (let generation = 1; generation <= 500; generation++) {
-    store.saveServices(service("web", { generation, overrides: { desired: "stopped", stoppedInstances: [] } }));
+  for (let round = 1; round <= 500; round++) {
+    store.saveOverrides(service("web", { overrides: { desired: round % 2 === 0 ? "stopped" : "running", stoppedInstances: [round] } }));
   }
-  expect(store.listServices()[0]).toMatchObject({ generation: 500, overrides: { desired: "stopped" } });
+  expect(store.listServices()[0]).toMatchObject({ overrides: { desired: "stopped", stoppedInstances: [500] } });
   store.close();
 });
 
