@@ -31,6 +31,6 @@ function printExplanation(session: Session, { sentence, state, lastExit, nextSta
   const next = nextStartTime ? `, ${until(session, nextStartTime, options)}` : "";
   out.write(`${paint(out, stateColor(state) ?? "dim", safeText(sentence) + next)}\n`);
   if (!lastExit) return;
-  out.write(`  its last run ${exitSentence(lastExit)}, ${ago(session, lastExit.endTime, options)}\n`);
+  out.write(`  its last run: ${exitSentence(lastExit)}, ${ago(session, lastExit.endTime, options)}\n`);
   for (const line of lastExit.lastLines) out.write(`    ${paint(out, "dim", safeLine(line))}\n`);
 }

@@ -81,7 +81,7 @@ describe("why", () => {
       [
         "api waits for db: it is in backoff",
         "db is in backoff, in 30s",
-        "  its last run oom (killed by SIGKILL), 2s ago",
+        "  its last run: oom (killed by SIGKILL), 2s ago",
         expect.stringMatching(/^ {4}no room\S+2J$/),
         "",
       ],
