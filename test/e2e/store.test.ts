@@ -54,12 +54,13 @@ it("a store of a newer pmd is refused, and stays as it is", async () => {
   await daemon.stop();
   const file = join(daemon.stateDir, "pmd.db");
   const database = new DatabaseSync(file);
+  const { user_version: version } = database.prepare("PRAGMA user_version").get() as { user_version: number };
   database.exec("PRAGMA journal_mode = DELETE; PRAGMA user_version = 999");
   database.close();
   const before = readFileSync(file);
   await expect(daemon.start()).rejects.toThrow(/999/);
   expect(readFileSync(file).equals(before)).toBe(true);
-  new DatabaseSync(file).exec("PRAGMA user_version = 1");
+  new DatabaseSync(file).exec(`PRAGMA user_version = ${version}`);
 });
 
 it("two on one state directory: the second says who is there, and touches nothing", async () => {
