@@ -20,12 +20,18 @@ describe.each(["README.md", "examples/hello/README.md"])("%s", (path) => {
 
     await using daemon = await startDaemon({ args: ["--config", config] });
     expect(await daemon.pmctl(["wait", "--all", "--for", "ready"])).toMatchObject({ code: 0 });
-    for (const block of fencedBlocks(path, "sh")) {
-      const outcome = await daemon.run(["bash", "-e", "-o", "pipefail", "-c", moved(block)], { cwd: process.cwd(), timeoutMs: 120_000 });
+    for (const [at, block] of fencedBlocks(path, "sh").entries()) {
+      const line = at === 0 ? moved(block) : withoutNpx(moved(block));
+      const outcome = await daemon.run(["bash", "-e", "-o", "pipefail", "-c", line], { cwd: process.cwd(), timeoutMs: 120_000 });
       expect(outcome).toMatchObject({ code: 0 });
     }
   });
 });
+
+/** npx takes longer than what it runs; that it finds both programs is seen in the first block, and in `npm start`. */
+function withoutNpx(block: string): string {
+  return block.replaceAll(/\bnpx (pmctl|pmd)\b/g, (_, program: string) => (program === "pmd" ? "dist/pmd" : `"${process.execPath}" dist/pmctl.js`));
+}
 
 /** 8701 and the next ones become free ones. */
 async function movePorts(): Promise<(text: string) => string> {
