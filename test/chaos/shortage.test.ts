@@ -152,7 +152,8 @@ it("a disk that breaks under a log keeps no service waiting; what it did not tak
   const line = "i=0; while :; do i=$((i+1)); echo $i; echo $i >wrote; sleep 0.01; done";
   await client.createService({ name: "web", spec: shell(daemon, line) });
   await eventually(() => logOf(daemon, "web").length > 0);
-  const { pumpPid } = await daemon.client(DaemonService).getInfo({});
+  // What a pump has written may be there before pmd has heard of the pump.
+  const pumpPid = await eventually(async () => (await daemon.client(DaemonService).getInfo({})).pumpPid || undefined);
   const wrote = () => Number(readFileSync(join(daemon.root, "wrote"), "utf8"));
   const refusal = await refuse([pumpPid], ["write"], { error: "EIO", path: join(daemon.logDir, "web/out.log") });
   const before = wrote();
@@ -231,7 +232,10 @@ async function refuse(pids: readonly number[], calls: readonly string[], { error
   strace.stderr.setEncoding("utf8").on("data", (text) => {
     said += text;
   });
-  await eventually(() => pids.every((pid) => said.includes(`Process ${pid} attached`)));
+  await eventually(() => {
+    if (strace.exitCode !== null) throw new Error(`strace has ended: ${said}`);
+    return pids.every((pid) => said.includes(`Process ${pid} attached`));
+  });
   return {
     get count() {
       return said.split("(INJECTED)").length - 1;

@@ -11,7 +11,8 @@ import { getService, isAlive, isRunning, pidOf, shell } from "../support/specs.t
 function writeFile(daemon: TestDaemon, services: Readonly<Record<string, string>>): string {
   const file = join(daemon.root, "pm.yaml");
   const env = Object.entries(daemon.mark).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  const lines = Object.entries(services).map(([name, fields]) => `  ${name}: { env: { ${env} }, start: { settle: 20ms }, ${fields} }`);
+  const settling = (fields: string) => (fields.includes("start:") ? "" : "start: { settle: 20ms }, ");
+  const lines = Object.entries(services).map(([name, fields]) => `  ${name}: { env: { ${env} }, ${settling(fields)}${fields} }`);
   writeFileSync(file, ["version: 1", "services:", ...lines, ""].join("\n"));
   return file;
 }
@@ -90,7 +91,10 @@ it("up starts what was stopped, down stops what the file owns and nothing else, 
 
 it("one service that fails to start is told, the others are up, and the file has its way all the same", async () => {
   await using daemon = await startDaemon();
-  const file = writeFile(daemon, { bad: "command: 'echo no luck >&2; exit 3', restart: never", web: "command: exec sleep 1000" });
+  const file = writeFile(daemon, {
+    bad: "command: 'echo no luck >&2; exit 3', restart: never, start: { settle: 20s }",
+    web: "command: exec sleep 1000",
+  });
   const { code, stderr } = await daemon.pmctl(["apply", "-f", file]);
   expect({ code, stderr }).toEqual({ code: 1, stderr: "error: bad#0 exited with code 3 before it was ready\n  | no luck\n" });
   expect(await isRunning(daemon, "web")).toBe(true);
