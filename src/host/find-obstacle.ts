@@ -9,16 +9,22 @@ import { reasonOf } from "./reason-of.ts";
  * program, and a shell would only say 127.
  */
 export function findObstacle(spec: ProcessSpec): string | undefined {
-  const directory = spec.workingDirectory || homeDirectory();
   try {
-    checkDirectory(directory);
-    const environment = childEnvironment(spec.environment, directory, {});
-    const [program = ""] = commandArgv(spec.command);
-    checkInterpreter(findProgram(program, directory, environment.PATH ?? ""));
+    findEnvironment(spec);
     return undefined;
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+/** The environment of a process that can be started now; throws what stands in the way. */
+export function findEnvironment({ command, environment, workingDirectory }: ProcessSpec): Record<string, string> {
+  const directory = workingDirectory || homeDirectory();
+  checkDirectory(directory);
+  const variables = childEnvironment(environment, directory, {});
+  const [program = ""] = commandArgv(command);
+  checkInterpreter(findProgram(program, directory, variables.PATH ?? ""));
+  return variables;
 }
 
 function checkDirectory(path: string): void {

@@ -7,13 +7,14 @@ import type { RunExit } from "../core/state.ts";
 import { failpoint } from "../failpoint.ts";
 import type { CommandLimits, CommandOutcome, FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "../supervisor/host.ts";
 import { type CgroupSupport, findCgroupRoot, isPopulated, killCgroup, removeCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
-import { childEnvironment, homeDirectory } from "./child-environment.ts";
-import { findObstacle } from "./find-obstacle.ts";
+import { homeDirectory } from "./child-environment.ts";
+import { findEnvironment, findObstacle } from "./find-obstacle.ts";
 import { Ports } from "./ports.ts";
 import { PosixRun } from "./posix-run.ts";
 import { readBootId } from "./process-table.ts";
 import { parseRunSpec, type RunSpecFile } from "./run-files.ts";
 import { endRemains, waitUntil } from "./run-tree.ts";
+import { runVariables } from "./run-variables.ts";
 import { shimOrderText } from "./shim-order.ts";
 import { isShortage, tryToSee } from "./shortage.ts";
 import { SpareRuns } from "./spare-runs.ts";
@@ -184,8 +185,7 @@ export class PosixHost implements Host {
   }
 
   async #start(order: LaunchOrder, starting: StartingRun, listener: RunListener): Promise<void> {
-    const obstacle = findObstacle(order.definition.spec.process);
-    if (obstacle) throw new Error(obstacle);
+    const environment = findEnvironment(order.definition.spec.process);
     if (order.ports.length > 0) starting.port = await this.#ports.take(order.runId, order.ports);
     const spare = await this.#spares.take();
     const directory = join(this.#runsDir, order.runId);
@@ -194,7 +194,7 @@ export class PosixHost implements Host {
       if (starting.cancelled) throw new Error("it was stopped before it was started");
       writeFileSync(join(spare.directory, "spec.json"), JSON.stringify(spec), { mode: 0o600 });
       failpoint("start.spec-written");
-      writeFileSync(join(spare.directory, "order"), this.#shimOrder(order, starting.port), { mode: 0o600 });
+      writeFileSync(join(spare.directory, "order"), this.#shimOrder(spec, environment), { mode: 0o600 });
       failpoint("start.order-written");
       renameSync(spare.directory, directory);
     } catch (error) {
@@ -220,6 +220,7 @@ export class PosixHost implements Host {
       service: order.service,
       index: order.index,
       generation: order.generation,
+      instances: order.instances,
       startedAt,
       cgroup,
       logs: { stdout: stdoutPath, stderr: stderrPath, settings },
@@ -228,21 +229,16 @@ export class PosixHost implements Host {
     };
   }
 
-  #shimOrder(order: LaunchOrder, port: number): string {
-    const { process } = order.definition.spec;
-    const workingDirectory = process.workingDirectory || homeDirectory();
-    const environment = childEnvironment(process.environment, workingDirectory, {
-      NAME: order.service,
-      PM_SERVICE: order.service,
-      PM_NAMESPACE: order.namespace,
-      PM_INSTANCE: String(order.index),
-      PM_INSTANCES: String(order.instances),
-      NODE_APP_INSTANCE: String(order.index),
-      ...(port > 0 && { PORT: String(port) }),
-      PM_RUN_ID: order.runId,
+  #shimOrder(spec: RunSpecFile, environment: Record<string, string>): string {
+    const { command, workingDirectory } = spec.definition.spec.process;
+    return shimOrderText({
+      argv: commandArgv(command),
+      environment: { ...environment, ...runVariables(spec) },
+      workingDirectory: workingDirectory || homeDirectory(),
+      softOpenFiles,
+      setsid: this.#setsid,
+      env: this.#env,
     });
-    const argv = commandArgv(process.command);
-    return shimOrderText({ argv, environment, workingDirectory, softOpenFiles, setsid: this.#setsid, env: this.#env });
   }
 
   /** First under another name, so that a kill in the middle leaves no half of a run. Resolves when it has been removed. */

@@ -12,6 +12,7 @@ import { endOldProbes, newProbeName, probeVariable, runProbe } from "./probe-com
 import { ageMs, listPids, readStat } from "./process-table.ts";
 import { type RunSpecFile, wholeLine } from "./run-files.ts";
 import { endRemains, isMember, isShim, isTreeEmpty, killTree, type RunTree, standsAnybodyIn, treePids } from "./run-tree.ts";
+import { runVariables } from "./run-variables.ts";
 import { tryToSee } from "./shortage.ts";
 import { openGo } from "./spare-runs.ts";
 import type { Turns } from "./turns.ts";
@@ -164,16 +165,8 @@ export class PosixRun implements LiveRun {
   }
 
   /** What the service sees, and where it is. */
-  #environment(spec: ProcessSpec, directory: string): Record<string, string> {
-    const { service, namespace, index } = this.#spec;
-    return childEnvironment(spec.environment, directory, {
-      NAME: service,
-      PM_SERVICE: service,
-      PM_NAMESPACE: namespace,
-      PM_INSTANCE: String(index),
-      PM_RUN_ID: this.id,
-      PM_PID: String(this.#pid ?? ""),
-    });
+  #environment({ environment }: ProcessSpec, directory: string): Record<string, string> {
+    return childEnvironment(environment, directory, { ...runVariables(this.#spec), PM_PID: String(this.#pid ?? "") });
   }
 
   /** Resolves when the run is gone and the pump has taken everything that it wrote. */

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CommandLimits, CommandOutcome } from "../supervisor/host.ts";
 import { isPopulated, killCgroup, removeEmptyCgroup, subgroups } from "./cgroup.ts";
 import { hasEnvironmentLine, hasEnvironmentVariable, listPids, readStat } from "./process-table.ts";
-import type { RunTree } from "./run-tree.ts";
+import { type RunTree, sendKill } from "./run-tree.ts";
 import { tryToSee } from "./shortage.ts";
 
 // A command that asks a run something. It is one of the run's processes, so that a stop ends it too, and yet can be ended alone, with all
@@ -135,12 +135,4 @@ function collect(streams: readonly (Readable | null)[], most: number): () => str
     });
   }
   return () => Buffer.concat(chunks).toString("utf8");
-}
-
-function sendKill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It ended between the look and the signal.
-  }
 }

@@ -24,6 +24,8 @@ export interface RunSpecFile {
   readonly service: string;
   readonly index: number;
   readonly generation: number;
+  /** How many there were to be when it was started; an older pmd has not written it. */
+  readonly instances?: number;
   /** Wall clock. */
   readonly startedAt: number;
   /** The directory of its cgroup; empty where there is none. */

@@ -66,7 +66,7 @@ export function waitUntil(isSo: () => boolean): void {
   for (let looks = 0; looks < mostLooks && !isSo(); looks++) Atomics.wait(cell, 0, 0, lookMs);
 }
 
-function sendKill(pid: number): void {
+export function sendKill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {

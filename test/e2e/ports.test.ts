@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import { Wait_Level as Level, State } from "../../gen/pm/v1/common_pb.ts";
-import { PortSpecSchema, ProcessSpecSchema } from "../../gen/pm/v1/process_pb.ts";
+import { CommandSchema, PortSpecSchema, ProcessSpecSchema, StopSpecSchema } from "../../gen/pm/v1/process_pb.ts";
 import { SupervisorService } from "../../gen/pm/v1/supervisor_service_pb.ts";
 import { startDaemon, type TestDaemon } from "../support/daemon.ts";
 import { eventually } from "../support/eventually.ts";
@@ -122,4 +122,21 @@ it("each instance is asked for its health at the port that it was given, and wha
   writeFileSync(join(daemon.root, "open0"), "");
   await eventually(() => isRunning(daemon, "page"));
   expect((await getService(daemon, "web")).status?.instancesReady).toBe(2);
+});
+
+it("a command that asks a service for its health, or stops it, sees the port that it was given", async () => {
+  await using daemon = await startDaemon();
+  const first = await freePorts(1);
+  const spec = shell(daemon, "exec sleep 1000", {
+    health: { exec: { command: { shell: 'echo "$PORT $NODE_APP_INSTANCE $PM_INSTANCES" >asked' } } },
+  });
+  const process = create(ProcessSpecSchema, {
+    ...spec.process,
+    port: create(PortSpecSchema, { first }),
+    stop: create(StopSpecSchema, { command: create(CommandSchema, { shell: 'echo "$PORT" >stopped; kill $PM_PID' }) }),
+  });
+  await daemon.client(SupervisorService).createService({ name: "web", spec: { ...spec, process } });
+  expect(readFileSync(join(daemon.root, "asked"), "utf8")).toBe(`${first} 0 1\n`);
+  await daemon.client(SupervisorService).stopServices({ selector: named("web") });
+  expect(readFileSync(join(daemon.root, "stopped"), "utf8")).toBe(`${first}\n`);
 });
