@@ -10,6 +10,7 @@ import { routes } from "./api/routes.ts";
 import { validateRequests } from "./api/validate-request.ts";
 import { findViolations } from "./api/violations.ts";
 import { loadManifest, readManifest } from "./config/load-manifest.ts";
+import { UnreadableFile } from "./config/read-text.ts";
 import { invalidFields, PmError } from "./errors.ts";
 import { SystemProber } from "./health/system-prober.ts";
 import { homeDirectory } from "./host/child-environment.ts";
@@ -204,9 +205,8 @@ async function readDefinition({ path, text }: DefinitionFile): Promise<Definitio
   return { source: manifest.path, services: manifest.services.map((service) => ({ ...service, namespace: manifest.namespace })) };
 }
 
-/** A file that cannot be read is no fault of pmd: whoever named it hears why. */
 function asRefusal(error: unknown): never {
-  if (error instanceof Error && error.message.startsWith("cannot read ")) throw invalidFields([{ field: "", message: error.message }]);
+  if (error instanceof UnreadableFile) throw invalidFields([{ field: "", message: error.message }]);
   throw error;
 }
 

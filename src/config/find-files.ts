@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
+import { UnreadableFile } from "./read-text.ts";
 
 const extensions = [".yaml", ".yml", ".json", ".toml"];
 
@@ -10,6 +11,6 @@ export function findFiles(path: string): string[] {
     .filter((name) => extensions.includes(extname(name)) && !name.startsWith("."))
     .map((name) => join(path, name))
     .filter((file) => !statSync(file, { throwIfNoEntry: false })?.isDirectory());
-  if (files.length === 0) throw new Error(`cannot read ${path}: it has no file that ends in ${extensions.join(", ")}`);
+  if (files.length === 0) throw new UnreadableFile(`cannot read ${path}: it has no file that ends in ${extensions.join(", ")}`);
   return files.sort((a, b) => (a < b ? -1 : 1));
 }

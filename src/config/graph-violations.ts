@@ -1,4 +1,4 @@
-import { edgesOf, findGraphFaults } from "../core/dependencies.ts";
+import { edgeField, edgesOf, findGraphFaults } from "../core/dependencies.ts";
 import { findSimilar } from "../core/similar.ts";
 import type { ServiceSpec } from "../core/spec.ts";
 import type { Violation } from "../errors.ts";
@@ -17,8 +17,7 @@ export function findGraphViolations(
   const known = new Set(names);
   const find = (name: string) => specs.get(name) ?? (known.has(name) ? { restart: { mode: "never" as const } } : undefined);
   return findGraphFaults(graph, find).map(({ service, name, kind, message }) => {
-    const spec = specs.get(service);
-    const position = Object.hasOwn(spec?.dependsOn ?? {}, name) ? `depends_on[${JSON.stringify(name)}]` : `after[${spec?.after?.indexOf(name)}]`;
+    const position = edgeField(specs.get(service) ?? {}, name);
     const similar = kind === "unknown" ? findSimilar(name, names).filter((other) => other !== service) : [];
     const hint = similar.length > 0 ? `; did you mean ${similar.join(" or ")}?` : "";
     return { field: `services[${JSON.stringify(service)}].${position}`, message: `${message}${hint}` };

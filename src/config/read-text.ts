@@ -1,5 +1,10 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 
+/** It is no fault of pmd: whoever named the file has to hear why. */
+export class UnreadableFile extends Error {
+  override readonly name = "UnreadableFile";
+}
+
 /** A file of services is a few kilobytes; what is larger was meant for something else. */
 const maxBytes = 4 * 1024 * 1024;
 
@@ -8,8 +13,9 @@ export function readText(file: string): string {
   const descriptor = openToRead(file);
   try {
     const stats = fstatSync(descriptor);
-    if (!stats.isFile()) throw new Error(`cannot read ${file}: it is no regular file`);
-    if (stats.size > maxBytes) throw new Error(`cannot read ${file}: it has ${stats.size} bytes, and a configuration file has at most ${maxBytes}`);
+    if (!stats.isFile()) throw new UnreadableFile(`cannot read ${file}: it is no regular file`);
+    if (stats.size > maxBytes)
+      throw new UnreadableFile(`cannot read ${file}: it has ${stats.size} bytes, and a configuration file has at most ${maxBytes}`);
     return decode(file, readFileSync(descriptor));
   } finally {
     closeSync(descriptor);
@@ -22,7 +28,7 @@ function openToRead(file: string): number {
     return openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    throw new Error(`cannot read ${file}: ${code === "ENOENT" ? "no such file" : message}`, { cause });
+    throw new UnreadableFile(`cannot read ${file}: ${code === "ENOENT" ? "no such file" : message}`, { cause });
   }
 }
 
@@ -30,6 +36,6 @@ function decode(file: string, bytes: Buffer): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new Error(`cannot read ${file}: it is no UTF-8 text`, { cause });
+    throw new UnreadableFile(`cannot read ${file}: it is no UTF-8 text`, { cause });
   }
 }

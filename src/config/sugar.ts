@@ -66,7 +66,7 @@ function service(node: Located): Located {
     else if (alias !== undefined) process.push({ ...entry, key: alias, writtenAs: entry.key });
     else if (processKeys.includes(entry.key)) process.push(entry);
     else if (dependencyKeys.includes(entry.key)) own.push({ ...entry, value: namesToMap(entry.value) });
-    else own.push(entry.key === "after" ? { ...entry, value: wrapOne(entry.value) } : entry);
+    else own.push(entry.key === "after" ? { ...entry, value: wrapInList(entry.value) } : entry);
   }
   if (environment.length > 0) process.push(unseen("environment", environment));
   if (process.length > 0) own.push(unseen("process", process));
@@ -94,10 +94,6 @@ function namesToMap(value: Located): Located {
   if (names.length === 0 || names.length < items.length) return value;
   const nothing = ({ at }: Located) => ({ kind: "scalar", at, value: null, text: "" }) as const;
   return { kind: "map", at: value.at, entries: names.map((item) => ({ key: item.text, keyAt: item.at, value: nothing(item) })) };
-}
-
-function wrapOne(value: Located): Located {
-  return value.kind === "scalar" && value.value !== null ? { kind: "list", at: value.at, items: [value] } : value;
 }
 
 /** An entry that the file does not have, for those that belong below it. */

@@ -7,7 +7,7 @@ import type { Phase } from "./state.ts";
 //   - may it start?               `mayStart`, over the standing of each dependency
 //   - whom does a start take along?   `startedAlong`
 //   - who goes when one goes?     `leavingWith`: those that cannot do without it, and theirs
-//   - may it go already?          `holdingUp`: not before those that depend on it
+// That what goes is held until those that depend on it are gone is src/supervisor/departures.ts.
 // What never ends by itself, a round of dependencies, is refused beforehand by `findGraphFaults`.
 
 /** One service needs another; `name` is the other's, as whoever asks spells it. */
@@ -23,7 +23,15 @@ export type Graph = ReadonlyMap<string, readonly Edge[]>;
 /** Order alone is a dependency that it could do without, and whose loss means nothing. */
 const orderOnly = { condition: "healthy", onLoss: "ignore", required: false, mustExist: true } as const;
 
-export function edgesOf({ dependsOn = {}, after = [] }: Pick<ServiceSpec, "dependsOn" | "after">): Edge[] {
+/** What a spec says of others. */
+type DependentSpec = Pick<ServiceSpec, "dependsOn" | "after">;
+
+/** Where it says that it depends on this one, as violations spell it. */
+export function edgeField({ dependsOn = {}, after = [] }: DependentSpec, name: string): string {
+  return Object.hasOwn(dependsOn, name) ? `depends_on[${JSON.stringify(name)}]` : `after[${after.indexOf(name)}]`;
+}
+
+export function edgesOf({ dependsOn = {}, after = [] }: DependentSpec): Edge[] {
   const named = Object.entries(dependsOn).map(([name, dependency]) => ({ name, ...dependency, mustExist: dependency.required }));
   return [...named, ...after.filter((name) => !Object.hasOwn(dependsOn, name)).map((name) => ({ name, ...orderOnly }))];
 }

@@ -15,8 +15,10 @@ export function fixedPorts(port: PortSpec | undefined): number[] {
 }
 
 /** The ports that an instance may take, in the order in which they are tried. */
-export function candidates(port: PortSpec, index: number, others: ReadonlySet<number>): number[] {
-  return port.auto ? rangeOf(port).filter((number) => !others.has(number)) : [port.first + index];
+export function candidates(port: PortSpec, index: number, portsOfOthers: () => ReadonlySet<number>): number[] {
+  if (!port.auto) return [port.first + index];
+  const others = portsOfOthers();
+  return rangeOf(port).filter((number) => !others.has(number));
 }
 
 /** The first port that both would have. */

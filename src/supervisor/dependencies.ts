@@ -3,6 +3,7 @@ import {
   type DependencyFacts,
   dependenciesFirst,
   type Edge,
+  edgeField,
   edgesOf,
   findGraphFaults,
   type Graph,
@@ -69,22 +70,17 @@ export class Dependencies {
       if (!service) return [];
       const { namespace, name, spec } = service;
       const place = wanted.length === 1 ? "spec" : `services[${JSON.stringify(name)}]`;
-      const other = fault.name.slice(namespace.length + 1);
-      const field = spec.dependsOn?.[other] ? `depends_on[${JSON.stringify(other)}]` : `after[${spec.after?.indexOf(other)}]`;
+      const field = edgeField(spec, fault.name.slice(namespace.length + 1));
       return { field: `${place}.${field}`, message: fault.message };
     });
   }
 
-  /** Those that would miss this service if others were so, by their full names. */
-  dependentsAmong(key: string, wanted: readonly WantedSpec[]): string[] {
-    const edges = new Map(wanted.map(({ namespace, name, spec }) => [serviceKey(namespace, name), edgesIn(namespace, spec)]));
-    const all = [...edges, ...[...this.#needs].filter(([other]) => !edges.has(other))];
-    return all.filter(([, of]) => of.some(({ name, mustExist }) => name === key && mustExist)).map(([name]) => name);
-  }
-
-  /** Those that would miss this service, by their full names. */
-  dependentsOf(key: string): string[] {
-    return this.#dependents(key).flatMap(({ name, mustExist }) => (mustExist ? name : []));
+  /** Those that would miss this service when these are as they shall be, by their full names. */
+  dependentsOf(key: string, wanted: readonly WantedSpec[]): string[] {
+    const changed = new Set(wanted.map(({ namespace, name }) => serviceKey(namespace, name)));
+    const stay = this.#dependents(key).flatMap(({ name, mustExist }) => (mustExist && !changed.has(name) ? name : []));
+    const come = wanted.filter(({ namespace, spec }) => edgesIn(namespace, spec).some(({ name, mustExist }) => name === key && mustExist));
+    return [...stay, ...come.map(({ namespace, name }) => serviceKey(namespace, name))];
   }
 
   /** Whether instances of this service may start, as far as others are concerned. */

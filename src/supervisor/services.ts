@@ -63,7 +63,8 @@ export class Services {
     this.events = new EventLog(store, () => host.wallTime());
     const gate = new StartGate<Instance>((instance) => instance.dispatch({ type: "clear" }));
     const changed = (instance: Instance) => this.#instanceChanged(instance);
-    const portsOfOthers = (key: string) => new Set(this.#others(key).flatMap(({ spec }) => fixedPorts(spec.process.port)));
+    const portsOfOthers = (key: string) =>
+      new Set([...this.#byKey.values()].flatMap((service) => (service.key === key ? [] : fixedPorts(service.spec.process.port))));
     this.dependencies = new Dependencies(this.#byKey);
     this.#instanceParts = { ...parts, events: this.events, gate, dependencies: this.dependencies, changed, portsOfOthers };
   }
@@ -75,7 +76,7 @@ export class Services {
   open(defined: readonly DefinedService[] = []): void {
     for (const stored of this.#parts.store.listServices()) this.#add(stored);
     if (this.#parts.storeLost) this.#recover();
-    for (const service of defined) this.#define(service);
+    this.#takeFile(defined);
     this.#adopted = adoptRuns({ ...this.#parts, services: this.#byKey, events: this.events });
     this.dependencies.open();
     this.#startAlong();
@@ -125,8 +126,7 @@ export class Services {
 
   /** Of a service: all its instances can do their work. Undefined when there is none of this name. */
   isReady(name: string): boolean | undefined {
-    const at = name.lastIndexOf("#");
-    if (at > 0) return this.#byKey.get(name.slice(0, at))?.instance(Number(name.slice(at + 1)))?.ready;
+    if (name.includes("#")) return this.#instance(name)?.ready;
     const service = this.#byKey.get(name);
     return service && service.instances.length > 0 && service.instances.every(({ ready }) => ready);
   }
@@ -138,18 +138,18 @@ export class Services {
 
   /** What the processes of each run use together: some services have a limit to it. */
   seeMemory(usages: readonly { readonly instance: string; readonly runId: string; readonly memoryBytes: number }[]): void {
-    for (const { instance, runId, memoryBytes } of usages) {
-      const at = instance.lastIndexOf("#");
-      this.#byKey
-        .get(instance.slice(0, at))
-        ?.instance(Number(instance.slice(at + 1)))
-        ?.seeMemory(runId, memoryBytes);
-    }
+    for (const { instance, runId, memoryBytes } of usages) this.#instance(instance)?.seeMemory(runId, memoryBytes);
   }
 
   /** Why it is as it is, from the service to where that begins. */
   explain(name: string): ExplanationView[] {
     return explain(this.get(name).key, (key) => this.#byKey.get(key));
+  }
+
+  /** By its full name. */
+  #instance(name: string): Instance | undefined {
+    const key = serviceOf(name);
+    return this.#byKey.get(key)?.instance(Number(name.slice(key.length + 1)));
   }
 
   /** Newest first. */
@@ -309,13 +309,18 @@ export class Services {
   }
 
   /** What a file says of a service replaces what it or another file said before; what was made over the API is not a file's to change. */
-  #define(wanted: DefinedService): void {
-    const service = this.#byKey.get(serviceKey(wanted.namespace, wanted.name));
-    if (service?.stored.source === "") throw definedElsewhere(service.shownName, wanted.source);
-    const [conflict] = this.#findConflicts([wanted]);
+  #takeFile(defined: readonly DefinedService[]): void {
+    const created: DefinedService[] = [];
+    const changes: [SupervisedService, ServiceChange][] = [];
+    for (const { spec, source, ...wanted } of defined) {
+      const service = this.#byKey.get(serviceKey(wanted.namespace, wanted.name));
+      if (service?.stored.source === "") throw definedElsewhere(service.shownName, source);
+      if (service) changes.push([service, { spec, source, origin: source }]);
+      else created.push({ ...wanted, spec, source });
+    }
+    const [conflict] = this.#findConflicts(defined);
     if (conflict) throw conflict;
-    if (!service) this.create(wanted);
-    else this.change([[service, { spec: wanted.spec, source: wanted.source, origin: wanted.source }]]);
+    this.define(created, changes);
   }
 
   #checkRoom(more: number): void {
@@ -362,9 +367,5 @@ export class Services {
 
   #findConflicts(wanted: readonly NewService[]): PmError[] {
     return [...findPathConflicts(wanted, this.#byKey.values(), this.#parts), ...findPortConflicts(wanted, this.#byKey.values())];
-  }
-
-  #others(key: string): SupervisedService[] {
-    return [...this.#byKey.values()].filter((service) => service.key !== key);
   }
 }

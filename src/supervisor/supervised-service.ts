@@ -151,7 +151,7 @@ export class SupervisedService implements InstanceOrders {
     const instances = this.instancesDesired;
     const definition = { spec: this.spec, source: this.#stored.source };
     const { port } = this.spec.process;
-    const ports = port ? candidates(port, index, this.#parts.portsOfOthers(this.key)) : [];
+    const ports = port ? candidates(port, index, () => this.#parts.portsOfOthers(this.key)) : [];
     return { runId: newRunId(), namespace, service: name, index, instances, generation: this.generation, definition, ports, ...paths };
   }
 

@@ -129,11 +129,10 @@ export class Supervisor {
     const different = plan.services.filter(({ effect, to }) => to && effect !== "none");
     const wanted = different.map(({ key, to }) => ({ ...splitKey(key), spec: to as ServiceSpec }));
     this.services.checkSpecs(wanted);
-    const doomed = plan.services.flatMap(({ key, effect }) => (effect === "delete" ? key : []));
-    for (const key of doomed) {
-      const left = without(this.services.dependencies.dependentsAmong(key, wanted), doomed);
-      if (left.length > 0) throw hasDependents(displayName(key), left.map(displayName));
-    }
+    this.#checkDispensable(
+      plan.services.flatMap(({ key, effect }) => (effect === "delete" ? key : [])),
+      wanted,
+    );
   }
 
   /** Starts along what they cannot do without, if that is down. */
@@ -226,7 +225,10 @@ export class Supervisor {
   async delete(selector: Selector, how: DeleteOptions, wait: Wait, signal: AbortSignal): Promise<TargetView[]> {
     const all = this.#select(selector).map(({ service }) => ({ service }));
     const [targets, refused] = how.force ? [all, []] : splitByOwner(all);
-    this.#checkDispensable(targets.map(({ service }) => service));
+    this.#checkDispensable(
+      targets.map(({ service }) => service.key),
+      [],
+    );
     if (how.validateOnly) return [...targets.map((target) => targetView(nameOf(target), instancesOf(target), { outcome: "accepted" })), ...refused];
     const names = targets.map(({ service }) => service.key);
     if (names.length === 0) return refused;
@@ -259,12 +261,11 @@ export class Supervisor {
     if (this.#closing) throw shuttingDown();
   }
 
-  /** Nothing that stays may depend on what goes. */
-  #checkDispensable(going: readonly SupervisedService[]): void {
-    const keys = new Set(going.map(({ key }) => key));
-    for (const { key, shownName } of going) {
-      const staying = this.services.dependencies.dependentsOf(key).filter((other) => !keys.has(other));
-      if (staying.length > 0) throw hasDependents(shownName, staying.map(displayName));
+  /** Nothing that stays may depend on what goes, when these are as they shall be. */
+  #checkDispensable(going: readonly string[], wanted: readonly NewService[]): void {
+    for (const key of going) {
+      const staying = without(this.services.dependencies.dependentsOf(key, wanted), going);
+      if (staying.length > 0) throw hasDependents(displayName(key), staying.map(displayName));
     }
   }
 

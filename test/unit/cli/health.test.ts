@@ -86,8 +86,7 @@ test("ps and status show health where there is a check", async () => {
 test("a wait that is over says why what runs is not ready", async () => {
   const pmd = pmdWith({ health: failing });
   pmd.watchScript = async function* () {
-    await new Promise((resolve) => setTimeout(resolve, 5000).unref());
-    yield {};
+    yield await new Promise<object>(() => undefined); // nothing changes
   };
   const { err, exitCode } = await run(pmd, "wait", "web", "--timeout", "20ms");
   expect([exitCode, err]).toEqual([6, expect.stringContaining("web is running and not ready (status 503: out of order)")]);
