@@ -1,9 +1,7 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Verdict } from "../core/dependencies.ts";
-import type { HealthWord } from "../core/health.ts";
 import { displayName, serviceOf } from "../core/names.ts";
 import { isCrashLoop } from "../core/restart.ts";
-import type { HealthCheck, ProcessSpec, ServiceSpec } from "../core/spec.ts";
+import type { ProcessSpec, ServiceSpec } from "../core/spec.ts";
 import {
   type Context,
   type Effect,
@@ -19,13 +17,13 @@ import { failpoint } from "../failpoint.ts";
 import { conditionsOf, type InstanceFacts } from "./conditions.ts";
 import type { EventLog } from "./event-log.ts";
 import { describeExit, exitRecord } from "./exit-record.ts";
-import { complaintOf, HealthWatch } from "./health-watch.ts";
 import type { FoundRun, Host, LaunchOrder, LiveRun, RunListener } from "./host.ts";
+import { type HealthOwner, InstanceHealth } from "./instance-health.ts";
 import type { Prober } from "./prober.ts";
 import type { StartGate } from "./start-gate.ts";
 import { restingOf, stateEvents } from "./state-events.ts";
 import type { Store, StoredExit } from "./store.ts";
-import type { HealthResult, InstanceView, StateWord } from "./view.ts";
+import type { InstanceView, StateWord } from "./view.ts";
 import { Wake } from "./wake.ts";
 
 /** What an instance needs of its surroundings. */
@@ -71,10 +69,6 @@ export interface MeasuredRun {
   readonly restarts: number;
 }
 
-/** The checks that an instance can have. */
-const checkNames = ["health", "liveness"] as const;
-type CheckName = (typeof checkNames)[number];
-
 interface CurrentRun {
   readonly live: LiveRun;
   readonly order: LaunchOrder;
@@ -88,7 +82,7 @@ interface CurrentRun {
 const lastLinesMs = 5000;
 
 /** One slot of a service, and the only writer of its state. */
-export class Instance {
+export class Instance implements HealthOwner {
   /** In full: `default/web#1`. */
   readonly name: string;
   readonly index: number;
@@ -98,7 +92,7 @@ export class Instance {
   #model: InstanceModel = initialModel;
   #stateSince: number;
   #run: CurrentRun | undefined;
-  readonly #watches = new Map<CheckName, HealthWatch>();
+  readonly #health: InstanceHealth;
   #lastExit: StoredExit | undefined;
   #lastWords: Promise<StoredExit | undefined> = Promise.resolve(undefined);
   #cancelDeadline: () => void = () => undefined;
@@ -113,6 +107,7 @@ export class Instance {
     this.#parts = parts;
     this.#orders = orders;
     this.#stateSince = parts.host.wallTime();
+    this.#health = new InstanceHealth(parts, this);
     this.watchHealth();
   }
 
@@ -152,22 +147,32 @@ export class Instance {
     else if (next.state.phase === "starting" && !next.state.alive) gate.enter(this);
     else gate.leave(this);
     // What is being ended is not asked how it is.
-    if (next.state.phase !== "starting" && next.state.phase !== "running") this.#endWatches();
+    if (next.state.phase !== "starting" && next.state.phase !== "running") this.#health.end();
     for (const effect of effects) this.#perform(effect);
     this.#tell(before);
   }
 
-  /** Its service may have other checks now: those that are the same go on. */
+  /** Its service may have other checks now. */
   watchHealth(): void {
-    const { spec } = this.#orders();
-    for (const name of checkNames) {
-      const check = spec[name];
-      const watch = this.#watches.get(name);
-      if (isDeepStrictEqual(watch?.check, check)) continue;
-      watch?.end();
-      this.#watches.delete(name);
-      if (check) this.#watches.set(name, this.#makeWatch(name, check));
-    }
+    this.#health.fit();
+  }
+
+  get spec(): ServiceSpec {
+    return this.#orders().spec;
+  }
+
+  get probed(): HealthOwner["probed"] {
+    const run = this.#run;
+    if (run?.live.pid === undefined || !this.up) return undefined;
+    return { live: run.live, order: run.order, adopted: run.adopted, process: this.#process() };
+  }
+
+  healthChanged(): void {
+    this.#changed();
+  }
+
+  endUnhealthy(complaint: string): void {
+    this.#endUnfit("unhealthy", complaint);
   }
 
   /** Its processes together use so much. */
@@ -211,7 +216,7 @@ export class Instance {
 
   /** Nothing may call it any more. */
   close(): void {
-    this.#endWatches();
+    this.#health.end();
     this.#cancelDeadline();
     this.#parts.gate.leave(this);
   }
@@ -224,13 +229,12 @@ export class Instance {
 
   /** It can do its work: it runs and, where there is a check of that, it is healthy. */
   get ready(): boolean {
-    const health = this.#watches.get("health");
-    return this.#model.state.phase === "running" && (!health || health.state === "healthy");
+    return this.#model.state.phase === "running" && this.#health.isReady;
   }
 
   /** Why it is not ready though it runs: what its check was told last. */
   get complaint(): string | undefined {
-    return this.#watches.get("health")?.complaint;
+    return this.#health.complaint;
   }
 
   /** Whether it may start, as far as other services are concerned. */
@@ -300,14 +304,12 @@ export class Instance {
   view(): InstanceView {
     const { state, restarts } = this.#model;
     const run = this.#run;
-    const liveness = this.#watches.get("liveness");
     return {
       name: this.name,
       index: this.index,
       state: this.state,
       ready: this.ready,
-      health: this.#watches.get("health")?.view() ?? { state: "none", failures: 0, results: [] },
-      ...(liveness && { liveness: liveness.view() }),
+      ...this.#health.view(),
       restarts,
       stateReason: this.stateReason,
       stateSince: this.#stateSince,
@@ -385,7 +387,7 @@ export class Instance {
     this.#parts.events.append({ ...(run.adopted ? adopted : started), subject: this.name, runId: run.order.runId, attributes: { pid: String(pid) } });
     this.dispatch({ type: "spawned" });
     this.#parts.gate.leave(this);
-    for (const watch of this.#watches.values()) this.#beginWatch(watch);
+    this.#health.begin();
     this.#changed();
   }
 
@@ -443,47 +445,6 @@ export class Instance {
     this.#parts.store.beginRun({ id: runId, namespace, service, index, generation, pid, startedAt: run.live.startedAt });
     run.stored = true;
     failpoint("start.recorded");
-  }
-
-  #makeWatch(name: CheckName, check: HealthCheck): HealthWatch {
-    const changed = (from: HealthWord, to: HealthWord, result: HealthResult) => this.#healthChanged(name, { from, to, result });
-    const watch = new HealthWatch(check, { ...this.#parts, changed });
-    this.#beginWatch(watch);
-    return watch;
-  }
-
-  /** Where there is a process to be asked. */
-  #beginWatch(watch: HealthWatch): void {
-    const run = this.#run;
-    const { phase } = this.#model.state;
-    if (run?.live.pid === undefined || (phase !== "starting" && phase !== "running")) return;
-    watch.begin({ live: run.live, order: run.order, adopted: run.adopted, process: this.#process() });
-  }
-
-  #endWatches(): void {
-    for (const watch of this.#watches.values()) watch.end();
-  }
-
-  #healthChanged(name: CheckName, { from, to, result }: { from: HealthWord; to: HealthWord; result: HealthResult }): void {
-    const runId = this.#run?.order.runId ?? "";
-    const shown = displayName(this.name);
-    const message = to === "healthy" ? `${shown} is healthy` : `${shown} is unhealthy: ${complaintOf(result)}`;
-    const attributes = { check: name, from, to };
-    this.#parts.events.append({ type: "health_changed", subject: this.name, runId, message, attributes });
-    this.#changed();
-    // Where both are asked, only liveness says when it is to be restarted.
-    if (to === "unhealthy" && (name === "liveness" || !this.#watches.has("liveness"))) this.#react(complaintOf(result));
-  }
-
-  #react(complaint: string): void {
-    const { onUnhealthy = "restart" } = this.#orders().spec;
-    if (onUnhealthy === "none") return;
-    if (onUnhealthy === "restart") return this.#endUnfit("unhealthy", complaint);
-    try {
-      this.#run?.live.signal(onUnhealthy.signal, "main");
-    } catch {
-      // It has ended meanwhile, and is told of as ended.
-    }
   }
 
   #endUnfit(cause: UnfitCause, complaint: string): void {
